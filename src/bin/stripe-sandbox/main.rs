@@ -1,0 +1,2 @@
+//! A stateful stand-in for Stripe.
+fn main() {}

@@ -1,0 +1,1 @@
+//! tenant-billing: makes Stripe match what tenants' manifests declare.

@@ -1,0 +1,2 @@
+//! Argument parsing and dispatch.
+fn main() {}
