@@ -1,1 +1,3 @@
 //! tenant-billing: makes Stripe match what tenants' manifests declare.
+pub mod api;
+pub mod converge;

@@ -1,0 +1,174 @@
+//! `BillingPlan`: one entry of the catalogue.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A plan that tenants can be sold: what it costs and how long its trial is.
+///
+/// The operator makes a product and a price for it in Stripe. Prices in Stripe are immutable: when
+/// the amount, currency or interval of a plan changes, a new price is made. Tenants that already
+/// subscribe keep the price they have; new tenants get the new one.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[kube(
+    group = "tenantbilling.io",
+    version = "v1alpha1",
+    kind = "BillingPlan",
+    plural = "billingplans",
+    shortname = "bp",
+    category = "billing",
+    status = "BillingPlanStatus",
+    doc = "A plan that tenants can be sold: what it costs and how long its trial is.",
+    printcolumn(name = "Amount", type_ = "string", json_path = ".status.price.amount"),
+    printcolumn(name = "Currency", type_ = "string", json_path = ".spec.currency"),
+    printcolumn(
+        name = "Interval",
+        type_ = "string",
+        json_path = ".status.price.interval"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Price",
+        type_ = "string",
+        json_path = ".status.price.id",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BillingPlanSpec {
+    /// Name of the product as customers see it on invoices. Defaults to the plan's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 250))]
+    pub display_name: Option<String>,
+
+    /// Currency of every amount in this plan: a three-letter ISO 4217 code in lower case, as in
+    /// `usd`. Stripe binds a customer to the currency of their first subscription.
+    #[schemars(regex(pattern = r"^[a-z]{3}$"))]
+    pub currency: String,
+
+    /// The fixed fee per period.
+    pub base: BasePrice,
+
+    /// The trial that tenants on this plan get unless their own manifest says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<PlanTrial>,
+}
+
+/// The fixed fee of a plan: either an amount, for which the operator makes a price, or the lookup
+/// key of a price that exists in Stripe.
+#[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.amount) && self.amount != null) != (has(self.lookupKey) && self.lookupKey != null)")
+        .message("set exactly one of amount (the operator makes the price) and lookupKey (the price exists in Stripe)"),
+    validation = Rule::new("!(has(self.lookupKey) && self.lookupKey != null) || !(has(self.interval) && self.interval != null)")
+        .message("interval goes with amount; a price found by lookupKey has its own interval")
+)]
+pub struct BasePrice {
+    /// Fee per period in major units of the currency, as a decimal string: `"99.00"` is 99 dollars
+    /// in `usd`. It may have as many decimals as the currency has (usd 2, jpy 0, kwd 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
+    pub amount: Option<String>,
+
+    /// How often the fee is due. Defaults to `Month`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+
+    /// Lookup key of an existing, active, recurring price in Stripe, to use instead of `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub lookup_key: Option<String>,
+}
+
+/// A billing interval.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
+pub enum Interval {
+    /// Every month, on the day the subscription began.
+    #[default]
+    Month,
+    /// Every year.
+    Year,
+}
+
+impl Interval {
+    /// The value of `recurring.interval` in Stripe.
+    pub const fn as_stripe(self) -> &'static str {
+        match self {
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+}
+
+/// The trial of a plan.
+#[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub struct PlanTrial {
+    /// Length of the trial in days; 0 means none. Stripe allows at most 730.
+    #[schemars(range(min = 0, max = 730))]
+    pub days: i32,
+}
+
+/// What the operator found and made in Stripe for a plan.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BillingPlanStatus {
+    /// The generation of the manifest that this status describes.
+    #[serde(default = "never_observed")]
+    pub observed_generation: i64,
+
+    /// The Stripe account the plan lives in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+
+    /// Whether that is live mode (real money) rather than test mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
+
+    /// The product in Stripe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<String>,
+
+    /// The price that new tenants subscribe to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PlanPrice>,
+
+    /// `Ready`, and `Reconciling` or `Stalled` while they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The price of a plan, as it is in Stripe.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanPrice {
+    /// Stripe's id of the price.
+    pub id: String,
+    /// The key under which the price is found again.
+    pub lookup_key: String,
+    /// Fee per period in major units of the plan's currency.
+    pub amount: String,
+    /// `Month` or `Year`.
+    pub interval: Interval,
+}
+
+const fn never_observed() -> i64 {
+    -1
+}

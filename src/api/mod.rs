@@ -1,0 +1,80 @@
+//! What users write: the custom resources, their schemas and rules, and the names that are part of
+//! the product's contract (finalizer, metadata keys, condition types and reasons).
+//!
+//! Rustdoc in this module is what `kubectl explain` prints, so it speaks to the person who writes
+//! manifests. Nothing here does IO.
+
+mod billing_plan;
+mod condition;
+mod lenient;
+mod tenant_billing;
+mod tenant_status;
+
+pub use billing_plan::{
+    BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, Interval, PlanPrice, PlanTrial,
+};
+pub use condition::{ConditionType, reason};
+pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
+pub use tenant_billing::{
+    Address, CustomerDetails, DeletionPolicy, Lifecycle, TenantBilling, TenantBillingSpec, Trial,
+};
+pub use tenant_status::{
+    Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
+    TenantBillingStatus,
+};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON,
+};
+use kube::CustomResourceExt as _;
+
+/// API group of every kind.
+pub const GROUP: &str = "tenantbilling.io";
+
+/// Keeps a tenant's manifest until its deletion policy has been carried out in Stripe.
+pub const FINALIZER: &str = "tenantbilling.io/stripe";
+
+/// Setting this annotation to a new value asks for an immediate check of that object.
+pub const RECONCILE_ANNOTATION: &str = "tenantbilling.io/reconcile-requested-at";
+
+/// Field manager and event reporter name of the operator.
+pub const MANAGER: &str = "tenant-billing-operator";
+
+/// Keys the operator writes into the metadata of Stripe objects.
+pub mod metadata {
+    /// The operator installation (`--owner`) an object belongs to.
+    pub const OWNER: &str = "tenantbilling_owner";
+    /// The tenant (`tenantId`) a customer or subscription belongs to.
+    pub const TENANT: &str = "tenantbilling_tenant";
+    /// The `BillingPlan` a product or price was made for.
+    pub const PLAN: &str = "tenantbilling_plan";
+    /// Trial days that were last brought about on a subscription.
+    pub const TRIAL_DAYS: &str = "tenantbilling_trial_days";
+    /// Present on a subscription whose cancellation a manifest asked for, as opposed to one that
+    /// the customer or a person in the Dashboard cancelled.
+    pub const CANCELED_BY: &str = "tenantbilling_canceled_by";
+}
+
+/// The definitions of both kinds, in the order in which they are to be applied.
+///
+/// A new object gets `status: {observedGeneration: -1}` from the server, so that tools following
+/// kstatus never take an object for current that nobody has looked at.
+pub fn crds() -> [CustomResourceDefinition; 2] {
+    [
+        with_status_default(BillingPlan::crd()),
+        with_status_default(TenantBilling::crd()),
+    ]
+}
+
+fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let status = crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
+        .filter_map(|schema| schema.properties.as_mut()?.get_mut("status"));
+    for schema in status {
+        schema.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+    }
+    crd
+}

@@ -1,0 +1,19 @@
+//! The brain: what should be, what is, and the steps between.
+//!
+//! Everything here is a pure function of its arguments: no IO, no clock, no logging, no Kubernetes
+//! or Stripe client. Time comes in as a value.
+//!
+//! ```text
+//! manifest + plan --desired::tenant--> Desired  \
+//!                                                plan::plan --> Plan { steps, hold, drift }
+//! Stripe's objects ------------------> Observed /                     |
+//!                                                status::tenant <-----+--> TenantBillingStatus
+//! ```
+
+pub mod catalogue;
+pub mod desired;
+pub mod money;
+pub mod observed;
+pub mod plan;
+pub mod status;
+pub mod steps;

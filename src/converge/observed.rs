@@ -1,0 +1,205 @@
+//! What is in Stripe for a tenant, reduced to the facts that decide something.
+//!
+//! Produced by the `stripe` room from its views; kept by the mirror, so it is small on purpose.
+
+use jiff::Timestamp;
+
+use crate::api::{Address, Interval};
+
+/// Whose an object is: the tenant's id under an operator installation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantKey {
+    /// The installation (`--owner`).
+    pub owner: String,
+    /// The tenant (`tenantId`).
+    pub tenant: String,
+}
+
+/// A customer that still exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// `cus_…`
+    pub id: String,
+    /// From its metadata; `None` when a key is missing or empty.
+    pub key: Option<TenantKey>,
+    /// Name on invoices.
+    pub name: Option<String>,
+    /// Where invoices go.
+    pub email: Option<String>,
+    /// Phone number.
+    pub phone: Option<String>,
+    /// Note in the Dashboard.
+    pub description: Option<String>,
+    /// Billing address.
+    pub address: Option<Address>,
+    /// What Stripe would charge: `invoice_settings.default_payment_method`, else `default_source`.
+    pub default_payment_method: Option<String>,
+    /// The currency Stripe has bound the customer to, in lower case.
+    pub currency: Option<String>,
+    /// The clock the customer lives on.
+    pub test_clock: Option<String>,
+}
+
+/// A customer as found by id, when it may have been deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It exists.
+    Present(Customer),
+    /// It was deleted; Stripe remembers only the id.
+    Deleted(String),
+}
+
+/// `subscription.status`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SubscriptionStatus {
+    /// In the trial.
+    Trialing,
+    /// Running and paid.
+    Active,
+    /// The first payment failed or awaits the customer.
+    Incomplete,
+    /// The first payment was not completed within 23 hours. Terminal.
+    IncompleteExpired,
+    /// A payment failed and is being retried.
+    PastDue,
+    /// Retries are exhausted.
+    Unpaid,
+    /// The trial ended without a payment method.
+    Paused,
+    /// Ended. Terminal.
+    Canceled,
+    /// A status this version does not know; treated as live, since assuming otherwise could
+    /// subscribe a tenant twice.
+    Other(String),
+}
+
+impl SubscriptionStatus {
+    /// Stripe's own word for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::PastDue => "past_due",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// Whether the subscription can still bill.
+    pub fn is_live(&self) -> bool {
+        !matches!(self, Self::Canceled | Self::IncompleteExpired)
+    }
+}
+
+impl From<&str> for SubscriptionStatus {
+    fn from(word: &str) -> Self {
+        match word {
+            "trialing" => Self::Trialing,
+            "active" => Self::Active,
+            "incomplete" => Self::Incomplete,
+            "incomplete_expired" => Self::IncompleteExpired,
+            "past_due" => Self::PastDue,
+            "unpaid" => Self::Unpaid,
+            "paused" => Self::Paused,
+            "canceled" => Self::Canceled,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// A price, as far as a subscription or a plan needs to know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Price {
+    /// `price_…`
+    pub id: String,
+    /// `prod_…` or the plan's own product id.
+    pub product: String,
+    /// Key under which it is found.
+    pub lookup_key: Option<String>,
+    /// The operator installation that made it, from its metadata.
+    pub owner: Option<String>,
+    /// The plan it was made for, from its metadata.
+    pub plan: Option<String>,
+    /// Lower case.
+    pub currency: String,
+    /// Minor units; `None` when tiered or a fraction of a minor unit.
+    pub unit_amount: Option<i64>,
+    /// `None` for a one-time price, or one billed by day or week.
+    pub interval: Option<Interval>,
+    /// `recurring.interval_count`.
+    pub interval_count: i64,
+    /// `recurring.usage_type` is `metered`.
+    pub metered: bool,
+    /// Whether new subscriptions may use it.
+    pub active: bool,
+}
+
+/// One item of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// `si_…`
+    pub id: String,
+    /// What is sold.
+    pub price: Price,
+    /// `None` for metered prices.
+    pub quantity: Option<i64>,
+    /// Start of the period being billed.
+    pub period_start: Timestamp,
+    /// End of the period being billed.
+    pub period_end: Timestamp,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// `sub_…`
+    pub id: String,
+    /// `cus_…`
+    pub customer: String,
+    /// From its metadata; `None` when a key is missing or empty.
+    pub key: Option<TenantKey>,
+    /// Where it stands.
+    pub status: SubscriptionStatus,
+    /// Lower case.
+    pub currency: String,
+    /// What it sells, in Stripe's order.
+    pub items: Vec<Item>,
+    /// It ends with the period.
+    pub cancel_at_period_end: bool,
+    /// It ends at this time.
+    pub cancel_at: Option<Timestamp>,
+    /// When it began.
+    pub start_date: Timestamp,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its trial began, if it had one.
+    pub trial_start: Option<Timestamp>,
+    /// When its trial ends or ended.
+    pub trial_end: Option<Timestamp>,
+    /// The schedule that governs it.
+    pub schedule: Option<String>,
+    /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).
+    pub canceled_by_manifest: bool,
+    /// Trial days last brought about (`tenantbilling_trial_days`).
+    pub trial_days: Option<i64>,
+    /// The subscription's own default payment method.
+    pub default_payment_method: Option<String>,
+    /// The clock it lives on.
+    pub test_clock: Option<String>,
+}
+
+/// Everything in Stripe that concerns one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Customers that carry the tenant's key, and the one the status records, whatever its
+    /// metadata says by now.
+    pub customers: Vec<Customer>,
+    /// The id of the recorded customer, when Stripe says that it was deleted.
+    pub deleted_customer: Option<String>,
+    /// Every subscription, live or ended, of those customers.
+    pub subscriptions: Vec<Subscription>,
+}

@@ -1,0 +1,1 @@
+//! The status of both kinds: a pure function of everything known.
