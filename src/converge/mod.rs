@@ -11,6 +11,7 @@
 //! ```
 
 pub mod catalogue;
+pub mod conditions;
 pub mod desired;
 pub mod money;
 pub mod observed;

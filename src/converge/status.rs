@@ -1,1 +1,371 @@
-//! The status of both kinds: a pure function of everything known.
+//! The status of both kinds: pure functions of everything known.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::catalogue::DesiredPlan;
+use super::conditions::{Conditions, Outcome, Truth};
+use super::desired::Desired;
+use super::money;
+use super::observed::{Customer, Observed, Price, Subscription, SubscriptionStatus};
+use super::plan::{Difference, Recorded};
+use crate::api::{
+    BillingPlanStatus, ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period,
+    Phase, PlanPrice, StripeStatus, TenantBillingStatus, reason,
+};
+
+/// How long a difference that was put right stays in the status.
+const REVERTED_SHOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// The newest differences win.
+const MOST_DRIFT: usize = 32;
+
+/// The account that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `acct_…`
+    pub id: String,
+    /// Real money rather than test mode.
+    pub livemode: bool,
+}
+
+/// Everything one look at a tenant found.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// Generation of the manifest.
+    pub generation: i64,
+    /// The tenant's identity.
+    pub tenant_id: &'a str,
+    /// When it was.
+    pub now: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What Stripe holds, when that was seen.
+    pub seen: Option<Seen<'a>>,
+    /// The value of the reconcile-requested-at annotation.
+    pub requested_at: Option<String>,
+}
+
+/// What a look saw in Stripe.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// Where.
+    pub account: &'a Account,
+    /// What should be, when the manifest could be read that far.
+    pub desired: Option<&'a Desired>,
+    /// What is, after the steps.
+    pub observed: &'a Observed,
+    /// Differences put right in this look.
+    pub reverted: Vec<Difference>,
+    /// Differences that stand.
+    pub reported: Vec<Difference>,
+}
+
+/// The facts an earlier look recorded, as the planner wants them.
+pub fn recorded(status: &TenantBillingStatus) -> Recorded {
+    let stripe = status.stripe.as_ref();
+    Recorded {
+        subscription_id: stripe.and_then(|s| s.subscription_id.clone()),
+        plan: status.plan.clone(),
+        price_id: stripe.and_then(|s| s.price_id.clone()),
+        applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
+    }
+}
+
+/// The status to record before something is created: the account is pinned, and the intent noted.
+pub fn with_intent(
+    previous: &TenantBillingStatus,
+    tenant_id: &str,
+    account: &Account,
+    object: &str,
+    now: Timestamp,
+) -> TenantBillingStatus {
+    let mut status = previous.clone();
+    status.tenant_id = Some(tenant_id.to_owned());
+    let stripe = status.stripe.get_or_insert_default();
+    stripe.account_id.clone_from(&account.id);
+    stripe.livemode = account.livemode;
+    // The first intent's time is the one to search from: an attempt after it may be the one whose
+    // answer was lost.
+    let since = stripe
+        .pending_create
+        .take()
+        .filter(|pending| pending.object == object)
+        .map_or_else(|| Time(now), |pending| pending.since);
+    stripe.pending_create = Some(PendingCreate {
+        object: object.to_owned(),
+        since,
+    });
+    status
+}
+
+/// The status of a tenant after a look.
+pub fn tenant(previous: &TenantBillingStatus, look: Look<'_>) -> TenantBillingStatus {
+    let mut status = previous.clone();
+    status.observed_generation = look.generation;
+    status.tenant_id = Some(look.tenant_id.to_owned());
+    if look.requested_at.is_some() {
+        status
+            .last_handled_reconcile_at
+            .clone_from(&look.requested_at);
+    }
+    status.phase.get_or_insert(Phase::Pending);
+    let mut conditions = Conditions::after(&previous.conditions, look.generation, look.now);
+    conditions.set_outcome(&look.outcome);
+    match &look.seen {
+        None => {
+            for kind in [
+                ConditionType::PaymentMethodReady,
+                ConditionType::PaymentCurrent,
+                ConditionType::Drifted,
+            ] {
+                conditions.keep(kind);
+            }
+        }
+        Some(seen) => {
+            let reached = matches!(look.outcome, Outcome::Reached(_));
+            record(&mut status, seen, reached);
+            status.drift = drift(&previous.drift, seen, look.now);
+            payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
+            drift_condition(&mut conditions, &status.drift);
+        }
+    }
+    status.conditions = conditions.finish();
+    status
+}
+
+/// The tenant's subscription: the recorded or live one, else the one that ended last.
+fn subscription_of<'a>(
+    observed: &'a Observed,
+    recorded_id: Option<&String>,
+) -> Option<&'a Subscription> {
+    let rank = |s: &Subscription| (s.status.is_live(), Some(&s.id) == recorded_id, s.created);
+    observed
+        .subscriptions
+        .iter()
+        .filter(|s| s.key.is_some() || Some(&s.id) == recorded_id)
+        .max_by_key(|s| rank(s))
+}
+
+fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
+    let customer = seen.observed.customers.first();
+    let previous = status.stripe.take().unwrap_or_default();
+    let subscription = subscription_of(seen.observed, previous.subscription_id.as_ref());
+    status.phase = Some(phase(customer, subscription));
+    status.trial_ends_at = subscription
+        .filter(|s| s.status == SubscriptionStatus::Trialing)
+        .and_then(|s| s.trial_end)
+        .map(Time);
+    status.current_period = subscription
+        .filter(|s| s.status.is_live())
+        .and_then(|s| s.items.first())
+        .map(|item| Period {
+            start: Time(item.period_start),
+            end: Time(item.period_end),
+        });
+    status.payment = customer.map(|c| PaymentStatus {
+        method_on_file: c.default_payment_method.is_some(),
+    });
+    let mut stripe = StripeStatus {
+        account_id: seen.account.id.clone(),
+        livemode: seen.account.livemode,
+        customer_id: customer.map(|c| c.id.clone()),
+        subscription_id: subscription.map(|s| s.id.clone()),
+        subscription_status: subscription.map(|s| s.status.as_str().to_owned()),
+        test_clock: customer.and_then(|c| c.test_clock.clone()),
+        ..previous
+    };
+    // A customer that was deleted stays recorded while that holds the tenant up; forgetting it
+    // would make a new one without anybody having asked for it.
+    if let Some(deleted) = &seen.observed.deleted_customer
+        && customer.is_none()
+        && !reached
+    {
+        stripe.customer_id = Some(deleted.clone());
+    }
+    if customer.is_some() {
+        let done = match stripe
+            .pending_create
+            .as_ref()
+            .map(|pending| pending.object.as_str())
+        {
+            Some("Customer") => true,
+            Some(_) => subscription.is_some_and(|s| s.status.is_live()),
+            None => false,
+        };
+        stripe.pending_create = stripe.pending_create.filter(|_| !done && !reached);
+    }
+    if let Some(desired) = seen.desired.filter(|_| reached) {
+        stripe.applied_digest = Some(desired.digest());
+        let live = subscription.filter(|s| s.status.is_live());
+        status.plan = live.map(|_| desired.plan.clone());
+        stripe.price_id = live
+            .and_then(|s| paid_price(s, desired))
+            .map(|price| price.id.clone());
+    }
+    status.stripe = Some(stripe);
+}
+
+/// The price of the base fee: the plan's current one, else one of the plan's, else the first.
+fn paid_price<'a>(subscription: &'a Subscription, desired: &Desired) -> Option<&'a Price> {
+    let prices = || subscription.items.iter().map(|item| &item.price);
+    prices()
+        .find(|price| price.id == desired.price.id)
+        .or_else(|| prices().find(|price| price.plan.as_ref() == Some(&desired.plan)))
+        .or_else(|| prices().next())
+}
+
+fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Phase {
+    let Some(subscription) = subscription else {
+        return if customer.is_some() {
+            Phase::AwaitingPayment
+        } else {
+            Phase::Pending
+        };
+    };
+    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
+    match &subscription.status {
+        SubscriptionStatus::Trialing | SubscriptionStatus::Active if ending => Phase::Canceling,
+        SubscriptionStatus::Trialing => Phase::Trialing,
+        SubscriptionStatus::Active | SubscriptionStatus::Other(_) => Phase::Active,
+        SubscriptionStatus::Incomplete => Phase::AwaitingPayment,
+        SubscriptionStatus::PastDue => Phase::PastDue,
+        SubscriptionStatus::Unpaid => Phase::Unpaid,
+        SubscriptionStatus::Paused => Phase::Paused,
+        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => Phase::Canceled,
+    }
+}
+
+fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
+    let fresh = seen
+        .reverted
+        .iter()
+        .chain(&seen.reported)
+        .map(|difference| Drift {
+            field: difference.field.clone(),
+            desired: difference.desired.clone(),
+            observed: difference.observed.clone(),
+            class: difference.class,
+            since: previous
+                .iter()
+                .find(|old| {
+                    old.class == DriftClass::Reported
+                        && difference.class == DriftClass::Reported
+                        && old.field == difference.field
+                        && old.observed == difference.observed
+                })
+                .map_or(Time(now), |old| old.since.clone()),
+        });
+    let still_shown = previous.iter().filter(|old| {
+        old.class == DriftClass::Reverted
+            && now.duration_since(old.since.0).unsigned_abs() < REVERTED_SHOWN_FOR
+    });
+    let mut list: Vec<Drift> = fresh.chain(still_shown.cloned()).collect();
+    list.truncate(MOST_DRIFT);
+    list
+}
+
+fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
+    let of = |class: DriftClass| drift.iter().filter(move |d| d.class == class);
+    let list = |class: DriftClass| {
+        let each = of(class).map(|d| {
+            format!(
+                "{} is \"{}\", the manifest says \"{}\"",
+                d.field, d.observed, d.desired
+            )
+        });
+        each.collect::<Vec<_>>().join("; ")
+    };
+    let (truth, reason, message) = if of(DriftClass::Reported).next().is_some() {
+        let message = format!("left as it is: {}", list(DriftClass::Reported));
+        (Truth::True, reason::DRIFT_REPORTED, message)
+    } else if let Some(latest) = of(DriftClass::Reverted).next() {
+        let message = format!(
+            "{} was \"{}\" in Stripe and was set back to \"{}\"",
+            latest.field, latest.observed, latest.desired
+        );
+        (Truth::False, reason::DRIFT_REVERTED, message)
+    } else {
+        (Truth::False, reason::NO_DRIFT, String::new())
+    };
+    conditions.set(ConditionType::Drifted, truth, reason, &message);
+}
+
+fn payment_conditions(
+    conditions: &mut Conditions<'_>,
+    observed: &Observed,
+    stripe: Option<&StripeStatus>,
+) {
+    let Some(customer) = observed.customers.first() else {
+        return;
+    };
+    let recorded_id = stripe.and_then(|s| s.subscription_id.as_ref());
+    let subscription = subscription_of(observed, recorded_id).filter(|s| s.status.is_live());
+    let method = customer.default_payment_method.is_some()
+        || subscription.is_some_and(|s| s.default_payment_method.is_some());
+    let (why, message) = if method {
+        (reason::PAYMENT_METHOD_ON_FILE, String::new())
+    } else {
+        let message = format!("{} has no default payment method", customer.id);
+        (reason::PAYMENT_METHOD_MISSING, message)
+    };
+    conditions.set(
+        ConditionType::PaymentMethodReady,
+        method.into(),
+        why,
+        &message,
+    );
+    let Some(subscription) = subscription else {
+        return;
+    };
+    let (truth, why, message) = match subscription.status {
+        SubscriptionStatus::PastDue => (
+            Truth::False,
+            reason::PAST_DUE,
+            "a payment failed; Stripe is retrying it",
+        ),
+        SubscriptionStatus::Unpaid => (
+            Truth::False,
+            reason::UNPAID,
+            "Stripe gave up retrying a payment",
+        ),
+        SubscriptionStatus::Incomplete => (
+            Truth::False,
+            reason::AWAITING_PAYMENT,
+            "the first payment is open",
+        ),
+        _ => (Truth::True, reason::NOTHING_OVERDUE, ""),
+    };
+    conditions.set(ConditionType::PaymentCurrent, truth, why, message);
+}
+
+/// The status of a plan after a look.
+pub fn plan(
+    previous: &BillingPlanStatus,
+    generation: i64,
+    outcome: &Outcome,
+    seen: Option<(&Account, &DesiredPlan, Option<&Price>)>,
+    now: Timestamp,
+) -> BillingPlanStatus {
+    let mut status = previous.clone();
+    status.observed_generation = generation;
+    if let Some((account, desired, price)) = seen {
+        status.account_id = Some(account.id.clone());
+        status.livemode = Some(account.livemode);
+        status.product_id = price.map(|price| price.product.clone());
+        status.price = price.map(|price| PlanPrice {
+            id: price.id.clone(),
+            lookup_key: desired.lookup_key(),
+            amount: price
+                .unit_amount
+                .map(|amount| money::format(amount, &price.currency))
+                .unwrap_or_default(),
+            interval: price.interval.unwrap_or_default(),
+        });
+    }
+    let mut conditions = Conditions::after(&previous.conditions, generation, now);
+    conditions.set_outcome(outcome);
+    status.conditions = conditions.finish();
+    status
+}
