@@ -1,3 +1,38 @@
-//! tenant-billing: makes Stripe match what tenants' manifests declare.
+//! The library behind `tenant-billing`, an operator that makes Stripe match what tenants'
+//! manifests declare.
+//!
+//! # The rooms
+//!
+//! | module         | what it is | what it may touch |
+//! |----------------|------------|-------------------|
+//! | [`api`]        | what users write: kinds, schemas, reasons, metadata keys | nothing |
+//! | [`converge`]   | the brain: desired, observed, plan, status; pure functions | `api` |
+//! | [`stripe`]     | transport, typed requests, the mirror of the account, events | Stripe |
+//! | [`controller`] | watches, leadership, reconcile, running the steps | Kubernetes, `stripe` |
+//! | [`serve`]      | health and metrics over HTTP | |
+//! | [`cli`]        | arguments | everything |
+//!
+//! # How a tenant converges
+//!
+//! Whatever happens (an edit, an event in Stripe, a timer) only says "look at this tenant again".
+//! A look reads the mirror, plans with [`converge::plan::tenant`], and if that yields steps, reads
+//! the tenant's few objects again, runs one step, folds the answer into the mirror and plans again
+//! until nothing is left. In the steady state a look costs no request at all.
+//!
+//! # Why nothing is created twice
+//!
+//! 1. Nothing is created before the account has been listed completely (lists in Stripe are
+//!    consistent, its search is not).
+//! 2. Every write carries an idempotency key made from the tenant, the operation, the body and the
+//!    observed state it starts from: a repetition after a crash has the same key.
+//! 3. The intent to create is in the status before the request is sent. While it stands, the object
+//!    is searched for before another attempt, even if the manifest was edited meanwhile.
+//! 4. Every mutation first checks that this replica still leads.
+//! 5. An answer that Stripe had stored is never believed: the object is read again.
+
 pub mod api;
+pub mod cli;
+pub mod controller;
 pub mod converge;
+pub mod serve;
+pub mod stripe;

@@ -1,2 +1,9 @@
 //! Argument parsing and dispatch.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    tenant_billing::cli::Cli::parse().execute()
+}

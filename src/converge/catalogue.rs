@@ -76,6 +76,20 @@ pub enum CatalogueStep {
     ActivatePrice(String),
 }
 
+impl CatalogueStep {
+    /// The step in words.
+    pub fn describe(&self, desired: &DesiredPlan) -> String {
+        match self {
+            Self::CreateProduct => format!("+ create product {}", desired.product_id()),
+            Self::UpdateProduct => {
+                format!("~ update product {}: name \"{}\"", desired.product_id(), desired.display_name)
+            }
+            Self::CreatePrice => format!("+ create price {}", desired.lookup_key()),
+            Self::ActivatePrice(price) => format!("~ activate price {price}"),
+        }
+    }
+}
+
 /// What to do about a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CataloguePlan {

@@ -639,3 +639,6 @@ fn move_trial_end(
         )],
     });
 }
+
+#[cfg(test)]
+mod tests;

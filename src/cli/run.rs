@@ -1,0 +1,191 @@
+//! `tenant-billing run`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::{self, Ended, LeaseConfig, Metrics};
+use crate::{serve, stripe};
+
+/// Run the operator.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    tenant-billing run --stripe-key-file /etc/stripe/api-key\n  \
+    tenant-billing run --kubeconfig ~/.kube/config --namespace tenants \\\n    \
+    --stripe-key-file key --stripe-api-base http://127.0.0.1:12111/")]
+pub(super) struct Args {
+    /// Kubeconfig file; inside a cluster the pod's service account is used instead.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Watch the tenants of this namespace only.
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Watch only the plans with these labels, as in `stripe=live`.
+    #[arg(long, value_name = "LABELS")]
+    plan_selector: Option<String>,
+    /// Name of this installation. It is part of the identity of everything in Stripe: two
+    /// operators that share an account need two names, and one must never change its name.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = owner)]
+    owner: String,
+    /// File with the Stripe API key. It is read again when it changes.
+    #[arg(long, value_name = "FILE")]
+    stripe_key_file: PathBuf,
+    /// Where Stripe's API is; another address is for sandboxes.
+    #[arg(long, value_name = "URL", default_value = "https://api.stripe.com/")]
+    stripe_api_base: String,
+    /// Requests to Stripe in a second [default: 80 with a live key, 20 with a test key].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_requests_per_second: Option<u32>,
+    /// Where health and metrics are served.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Namespace of the lease that replicas compete for.
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "tenant-billing-system")]
+    lease_namespace: String,
+    /// Name of that lease.
+    #[arg(long, value_name = "NAME", default_value = "tenant-billing-operator")]
+    lease_name: String,
+    /// How long a replica that has vanished keeps the lease.
+    #[arg(long, value_name = "N", default_value = "15", value_parser = clap::value_parser!(u64).range(3..))]
+    lease_duration_seconds: u64,
+    /// How often Stripe is asked for new events.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..))]
+    event_poll_seconds: u64,
+    /// How often everything is listed and compared.
+    #[arg(long, value_name = "N", default_value = "3600", value_parser = clap::value_parser!(u64).range(1..))]
+    resync_seconds: u64,
+    /// How the log is written. Its level is taken from RUST_LOG [default: info].
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn owner(name: &str) -> Result<String, String> {
+    let fits = !name.is_empty()
+        && name.len() <= 63
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err("use 1 to 63 letters, digits, - and _".to_owned())
+    }
+}
+
+pub(super) fn execute(args: Args) -> ExitCode {
+    start_log(args.log_format);
+    // Before anything opens a connection: two providers in one process would make rustls panic.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return super::fail("another TLS provider was installed first");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::fail(format!("cannot start the async runtime: {error}")),
+    };
+    match runtime.block_on(run(args)) {
+        Ok(Ended::Shutdown) => ExitCode::SUCCESS,
+        Ok(Ended::LostLeadership) => {
+            tracing::error!("leadership was lost; ending, so that a fresh start cannot act on old knowledge");
+            ExitCode::FAILURE
+        }
+        Err(message) => super::fail(message),
+    }
+}
+
+fn start_log(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => log.json().init(),
+        LogFormat::Text => log.init(),
+    }
+}
+
+async fn run(args: Args) -> Result<Ended, String> {
+    let shutdown = CancellationToken::new();
+    listen_for_signals(shutdown.clone()).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let kube = connect(args.kubeconfig.as_ref()).await?;
+    let key = stripe::KeySource::File(args.stripe_key_file.clone());
+    let stripe = stripe::Client::new(stripe::Config {
+        max_requests_per_second: args.max_requests_per_second,
+        ..stripe::Config::new(&args.stripe_api_base, key)
+    })
+    .map_err(|error| format!("--stripe-api-base {}: {error}", args.stripe_api_base))?;
+
+    let mut registry = Registry::with_prefix("tenant_billing");
+    let metrics = Metrics::register(&mut registry);
+    let server = serve::health_and_metrics(args.listen, registry, shutdown.clone())
+        .await
+        .map_err(|error| format!("--listen {}: {error}", args.listen))?;
+    let server = tokio::spawn(server);
+
+    let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "tenant-billing".to_owned());
+    let options = controller::Options {
+        namespace: args.namespace,
+        plan_selector: args.plan_selector,
+        owner: args.owner,
+        lease: LeaseConfig {
+            namespace: args.lease_namespace,
+            name: args.lease_name,
+            // A restarted pod keeps its host name; without the rest it would renew the lease of
+            // its predecessor while that one's last request may still be on its way.
+            identity: format!("{identity}_{:016x}", fastrand::u64(..)),
+            duration: Duration::from_secs(args.lease_duration_seconds),
+        },
+        event_poll: Duration::from_secs(args.event_poll_seconds),
+        resync: Duration::from_secs(args.resync_seconds),
+    };
+    let ended = controller::run(kube, stripe, options, metrics, shutdown.clone()).await;
+    shutdown.cancel();
+    match server.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the health and metrics server failed"),
+        Err(error) => tracing::warn!(%error, "the health and metrics server ended abnormally"),
+    }
+    Ok(ended)
+}
+
+async fn connect(kubeconfig: Option<&PathBuf>) -> Result<kube::Client, String> {
+    let config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)
+                .map_err(|error| format!("--kubeconfig {}: {error}", path.display()))?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| format!("--kubeconfig {}: {error}", path.display()))?
+        }
+        None => kube::Config::infer().await.map_err(|error| {
+            format!("no way to the Kubernetes API ({error}); outside a cluster give --kubeconfig")
+        })?,
+    };
+    kube::Client::try_from(config).map_err(|error| format!("cannot connect to Kubernetes: {error}"))
+}
+
+fn listen_for_signals(shutdown: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+        shutdown.cancel();
+    });
+    Ok(())
+}

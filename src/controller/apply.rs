@@ -1,0 +1,236 @@
+//! Runs the steps of a plan, one request at a time, and looks again after each.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::error::Error;
+use super::publish;
+use super::tenant::Tenant;
+use crate::api::{DriftClass, TenantBillingStatus};
+use crate::converge::desired::Desired;
+use crate::converge::observed::{Observed, TenantKey};
+use crate::converge::plan::{self, Difference, Plan, Recorded};
+use crate::converge::status::{self, Account};
+use crate::converge::steps::Step;
+use crate::stripe::{Changed, Class, Session, Stamp};
+
+/// More rounds than any tenant needs; reaching it means that Stripe does not do what it says.
+const MOST_ROUNDS: usize = 16;
+/// Stored answers that are passed over by counting; past that the time makes the next key.
+const COUNTED_ATTEMPTS: u32 = 3;
+
+/// What converging a tenant came to.
+#[derive(Debug)]
+pub(super) struct Converged {
+    /// What Stripe holds now.
+    pub(super) observed: Observed,
+    /// What is left: no steps, perhaps a hold.
+    pub(super) plan: Plan,
+    /// Differences that were drift and were put right.
+    pub(super) reverted: Vec<Difference>,
+    /// The status as it is recorded by now: with the intent of the last creation.
+    pub(super) recorded: TenantBillingStatus,
+}
+
+/// Brings a tenant to its desired state.
+///
+/// When the mirror shows nothing to do, this reads and writes nothing. Otherwise the tenant's few
+/// objects are read again before the first change, and the answer to each change is folded into
+/// the mirror before planning the next.
+pub(super) async fn converge(
+    context: &Context,
+    tenant: &Tenant,
+    session: &Session,
+    desired: &Desired,
+    observed: Observed,
+) -> Result<Converged, Error> {
+    let recorded = status::recorded(&tenant.status);
+    let is_drift = recorded.applied_digest.as_deref() == Some(desired.digest().as_str());
+    let mut run = Run::new(context, tenant, session);
+    let mut now = Timestamp::now();
+    let mut observed = observed;
+    let mut reverted = Vec::new();
+    let mut fresh = false;
+    for _ in 0..MOST_ROUNDS {
+        let plan = plan::tenant(desired, &observed, &recorded, now);
+        let Some(step) = plan.steps.first() else {
+            return Ok(Converged { observed, plan, reverted, recorded: run.status });
+        };
+        if fresh {
+            fresh = run.step(step, &observed).await?;
+            if is_drift && fresh {
+                reverted.extend(step.changes().iter().map(as_reverted));
+            }
+        } else {
+            run.read_again(step).await?;
+            now = run.now().await?;
+            fresh = true;
+        }
+        observed = run.observe();
+    }
+    let plan = plan::tenant(desired, &observed, &recorded, now);
+    let next = plan.steps.first().map(ToString::to_string).unwrap_or_default();
+    Err(Error::NotConverging(MOST_ROUNDS, next))
+}
+
+/// Carries out what the deletion of a manifest asks for.
+pub(super) async fn delete(
+    context: &Context,
+    tenant: &Tenant,
+    session: &Session,
+    policy: crate::api::DeletionPolicy,
+) -> Result<(), Error> {
+    let recorded: Recorded = status::recorded(&tenant.status);
+    let mut run = Run::new(context, tenant, session);
+    let mut fresh = false;
+    for _ in 0..MOST_ROUNDS {
+        if !fresh {
+            context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
+            fresh = true;
+        }
+        let observed = run.observe();
+        let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
+        let Some(step) = steps.first() else { return Ok(()) };
+        fresh = run.step(step, &observed).await?;
+    }
+    Err(Error::NotConverging(MOST_ROUNDS, "deletion".to_owned()))
+}
+
+fn as_reverted(change: &crate::converge::steps::Change) -> Difference {
+    Difference {
+        field: change.field.to_owned(),
+        desired: change.after.clone(),
+        observed: change.before.clone(),
+        class: DriftClass::Reverted,
+    }
+}
+
+/// What makes the key of an attempt differ from those whose stored answers were passed over.
+/// Counting alone would walk through every failure of the last day; so after a few, each ten
+/// minutes have one key.
+fn salt(attempt: u32) -> u32 {
+    let ten_minutes = || u32::try_from(Timestamp::now().as_second() / 600).unwrap_or(u32::MAX);
+    if attempt <= COUNTED_ATTEMPTS { attempt } else { ten_minutes() }
+}
+
+/// One run of steps for one tenant.
+struct Run<'a> {
+    context: &'a Context,
+    tenant: &'a Tenant,
+    session: &'a Session,
+    status: TenantBillingStatus,
+    /// How often a key's stored answer had to be passed over.
+    attempts: HashMap<String, u32>,
+    /// A creation was begun earlier and its outcome is not known.
+    unknown_creation: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(context: &'a Context, tenant: &'a Tenant, session: &'a Session) -> Self {
+        let pending = tenant.status.stripe.as_ref().and_then(|s| s.pending_create.as_ref());
+        Self {
+            context,
+            tenant,
+            session,
+            status: tenant.status.clone(),
+            attempts: HashMap::new(),
+            unknown_creation: pending.is_some(),
+        }
+    }
+
+    fn key(&self) -> &'a TenantKey {
+        &self.tenant.key
+    }
+
+    fn observe(&self) -> Observed {
+        let tenant = self.tenant;
+        self.context
+            .mirror
+            .observe(self.key(), tenant.customer_id(), tenant.test_clock())
+            .unwrap_or_default()
+    }
+
+    /// Now: the wall clock, or the frozen time of the tenant's test clock.
+    async fn now(&self) -> Result<Timestamp, Error> {
+        match self.tenant.test_clock() {
+            Some(clock) => Ok(self.session.test_clock(clock).await?.map_or_else(Timestamp::now, |c| c.frozen_time)),
+            None => Ok(Timestamp::now()),
+        }
+    }
+
+    /// Reads again what `step` rests on. A customer that is to be created rests on the complete
+    /// mirror; only if an earlier attempt's outcome is unknown is it searched for.
+    async fn read_again(&mut self, step: &Step) -> Result<(), Error> {
+        let mirror = &self.context.mirror;
+        if !matches!(step, Step::CreateCustomer { .. }) {
+            mirror.refresh_tenant(self.session, self.key(), self.tenant.customer_id()).await?;
+        } else if self.unknown_creation {
+            let pending = self.status.stripe.as_ref().and_then(|s| s.pending_create.as_ref());
+            let since = pending.map_or_else(Timestamp::now, |pending| pending.since.0);
+            let clock = self.tenant.test_clock();
+            mirror.discover_customer(self.session, self.key(), since, clock).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs one step. Says whether the mirror now holds the fresh result; if not, the answer was
+    /// one that Stripe had stored, or the object changed meanwhile, and it has to be read again.
+    async fn step(&mut self, step: &Step, observed: &Observed) -> Result<bool, Error> {
+        let customer = observed.customers.first().map(|customer| customer.id.as_str());
+        let tried = format!("{step:?}");
+        let attempt = self.attempts.get(&tried).copied().unwrap_or(0);
+        if let Some(object) = step.creates() {
+            self.record_intent(object).await?;
+        }
+        self.context.check_leadership()?;
+        let stamp = self.context.mirror.stamp(self.session);
+        let answer = self.session.run_step(step, self.key(), customer, salt(attempt)).await;
+        match answer {
+            Ok(answer) if !answer.replayed => {
+                self.context.metrics.step(step.operation());
+                self.fold(answer.value, &stamp);
+                let request_id = answer.request_id.as_deref().unwrap_or_default();
+                tracing::info!(tenant = self.key().tenant, %step, request_id, "changed Stripe");
+                let object = self.tenant.object.as_ref();
+                self.context.events.normal(object, step.event_reason(), &step.to_string()).await;
+                Ok(true)
+            }
+            // A stored answer tells of an earlier time. What it tells of has to be read again, and
+            // it names the object that has to be read.
+            Ok(answer) => {
+                self.attempts.insert(tried, attempt + 1);
+                self.fold(answer.value, &stamp);
+                Ok(false)
+            }
+            Err(error) if error.replayed || error.class == Class::Idempotency => {
+                self.attempts.insert(tried, attempt + 1);
+                if attempt > COUNTED_ATTEMPTS { Err(error.into()) } else { Ok(false) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn fold(&self, changed: Changed, stamp: &Stamp) {
+        let mirror = &self.context.mirror;
+        match changed {
+            Changed::Customer(found) => mirror.fold_customer(found, stamp),
+            Changed::Subscription(subscription) => mirror.fold_subscription(*subscription, stamp),
+        };
+    }
+
+    /// Notes in the status that a creation begins, before it begins.
+    async fn record_intent(&mut self, object: &str) -> Result<(), Error> {
+        let account = self.session.account();
+        let account = Account { id: account.id.to_string(), livemode: account.livemode };
+        let tenant_id = &self.key().tenant;
+        let status =
+            status::with_intent(&self.status, tenant_id, &account, object, Timestamp::now());
+        let api = self.context.tenant_api(&self.tenant.namespace);
+        let version = publish::status(&api, &self.tenant.object, &self.status, &status).await?;
+        self.context.note_written(self.tenant.reference(), version);
+        self.status = status;
+        Ok(())
+    }
+}

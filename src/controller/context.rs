@@ -1,0 +1,148 @@
+//! What every reconcile shares.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client};
+
+use super::catalogue::Catalogue;
+use super::error::Error;
+use super::event::Events;
+use super::index::{TenantIndex, TenantRef};
+use super::lease::Leadership;
+use super::metrics::Metrics;
+use crate::api::{PlanObject, TenantObject};
+use crate::stripe::{self, Mirror};
+
+/// A reference to a `BillingPlan`.
+pub(super) type PlanRef = ObjectRef<PlanObject>;
+
+/// What every reconcile shares.
+pub(super) struct Context {
+    pub(super) kube: Client,
+    pub(super) stripe: stripe::Client,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) owner: String,
+    pub(super) plans: Store<PlanObject>,
+    pub(super) catalogue: Catalogue,
+    pub(super) tenants: Arc<TenantIndex>,
+    pub(super) leadership: Leadership,
+    pub(super) events: Events,
+    pub(super) triggers: Triggers,
+    pub(super) backoff: Backoff<TenantRef>,
+    pub(super) plan_backoff: Backoff<PlanRef>,
+    /// Resource versions of status writes that the watch may not have shown yet.
+    pub(super) written: Mutex<HashMap<TenantRef, String>>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Every object is looked at again after this long, even if nothing happens.
+    pub(super) resync: Duration,
+}
+
+impl Context {
+    /// The API of the tenant's namespace.
+    pub(super) fn tenant_api(&self, namespace: &str) -> Api<TenantObject> {
+        Api::namespaced(self.kube.clone(), namespace)
+    }
+
+    /// Refuses to go on when this replica no longer leads. Called before every mutation.
+    pub(super) fn check_leadership(&self) -> Result<(), Error> {
+        if self.leadership.holds() { Ok(()) } else { Err(Error::NotLeading) }
+    }
+
+    /// The next regular look at an object: spread over a tenth of the interval, so that a fleet
+    /// that started together does not stay together.
+    pub(super) fn next_look(&self) -> Duration {
+        self.resync.mul_f64(0.95 + 0.1 * fastrand::f64())
+    }
+
+    /// Remembers a status write until the watch has shown it.
+    pub(super) fn note_written(&self, tenant: TenantRef, resource_version: Option<String>) {
+        if let Some(version) = resource_version {
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, version);
+        }
+    }
+
+    /// The version of a status write that `seen` may be older than.
+    pub(super) fn unseen_write(&self, tenant: &TenantRef, seen: Option<&str>) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.remove(tenant).is_some_and(|version| Some(version.as_str()) != seen)
+    }
+}
+
+/// Asks for looks at objects.
+#[derive(Clone)]
+pub(super) struct Triggers {
+    tenants: mpsc::UnboundedSender<TenantRef>,
+    plans: mpsc::UnboundedSender<PlanRef>,
+}
+
+impl Triggers {
+    /// The senders, and the streams that the controllers listen to.
+    pub(super) fn new()
+    -> (Self, mpsc::UnboundedReceiver<TenantRef>, mpsc::UnboundedReceiver<PlanRef>) {
+        let (tenants, tenants_out) = mpsc::unbounded();
+        let (plans, plans_out) = mpsc::unbounded();
+        (Self { tenants, plans }, tenants_out, plans_out)
+    }
+
+    /// Asks for a look at each of `tenants`. A closed channel means that the process is ending.
+    pub(super) fn tenants(&self, tenants: impl IntoIterator<Item = TenantRef>) {
+        for tenant in tenants {
+            let _ = self.tenants.unbounded_send(tenant);
+        }
+    }
+
+    /// Asks for a look at each of `plans`.
+    pub(super) fn plans(&self, plans: impl IntoIterator<Item = PlanRef>) {
+        for plan in plans {
+            let _ = self.plans.unbounded_send(plan);
+        }
+    }
+}
+
+/// How long each object waits after failing again and again.
+pub(super) struct Backoff<K>(Mutex<HashMap<K, u32>>);
+
+impl<K> Default for Backoff<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Backoff<K> {
+    /// Notes a failure: 1 s, 2 s, 4 s … 5 min, give or take a quarter.
+    pub(super) fn failed(&self, key: K) -> Duration {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key).or_insert(0);
+        let seconds = f64::from(1_u32 << (*count).min(9)).min(300.0);
+        *count = count.saturating_add(1);
+        Duration::from_secs_f64(seconds * (0.75 + 0.5 * fastrand::f64()))
+    }
+
+    /// Forgets the failures.
+    pub(super) fn succeeded(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Backoff;
+    use std::time::Duration;
+
+    #[test]
+    fn waits_double_up_to_five_minutes_and_begin_anew_after_success() {
+        let backoff = Backoff::default();
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.failed("a")).collect();
+        assert!(waits[0] < Duration::from_millis(1300));
+        assert!(waits[3] > Duration::from_secs(5));
+        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(375)));
+        assert!(backoff.failed("b") < Duration::from_millis(1300), "others are not delayed");
+        backoff.succeeded(&"a");
+        assert!(backoff.failed("a") < Duration::from_millis(1300));
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a look at an object could not be finished.
+
+use crate::api::reason;
+use crate::converge::conditions::Outcome;
+use crate::stripe::{self, Class};
+
+/// Why a look at an object could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Stripe refused, or could not be asked.
+    #[error(transparent)]
+    Stripe(#[from] stripe::Error),
+    /// The API server refused, or could not be asked.
+    #[error("the Kubernetes API: {0}")]
+    Kube(#[source] Box<kube::Error>),
+    /// The API server did not answer in time.
+    #[error("the Kubernetes API did not answer within {0:?}")]
+    KubeTimeout(std::time::Duration),
+    /// Another replica leads.
+    #[error("this replica no longer leads; nothing more is changed by it")]
+    NotLeading,
+    /// The steps do not lead to the desired state.
+    #[error("after {0} changes Stripe still differs from the manifest: {1}")]
+    NotConverging(usize, String),
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Kube(Box::new(error))
+    }
+}
+
+impl Error {
+    /// What the status says about it; `None` when it is none of the tenant's business.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        let message = self.to_string();
+        let retry = |reason| Outcome::Reconciling { reason, message: message.clone() };
+        Some(match self {
+            Self::Kube(_) | Self::KubeTimeout(_) | Self::NotLeading => return None,
+            Self::NotConverging(..) => retry(reason::PROGRESSING),
+            Self::Stripe(error) => match error.class {
+                Class::Card => Outcome::Stalled { reason: reason::CARD_DECLINED, message },
+                Class::Invalid => Outcome::Stalled { reason: reason::STRIPE_REJECTED, message },
+                Class::RateLimited => retry(reason::STRIPE_RATE_LIMITED),
+                Class::Unauthorized | Class::Forbidden => retry(reason::STRIPE_UNAUTHORIZED),
+                // What was there a moment ago is gone: the next look reads it again.
+                Class::NotFound | Class::Conflict | Class::Idempotency => {
+                    retry(reason::PROGRESSING)
+                }
+                Class::Network | Class::Timeout | Class::Server | Class::Unreadable => {
+                    retry(reason::STRIPE_UNAVAILABLE)
+                }
+            },
+        })
+    }
+}

@@ -1,0 +1,290 @@
+//! The only room that talks to Kubernetes: watches, leadership, concurrency, shutdown.
+//!
+//! ```text
+//! watch TenantBillings -> index --------.
+//! watch BillingPlans   -> catalogue --.  |
+//! Stripe's events, lists -> mirror -.  |  |
+//!                                   v  v  v
+//!                              reconcile (one tenant at a time, many at once)
+//! ```
+//!
+//! Everything that happens only says "look at this object again"; what is done about it follows
+//! from what the manifest and Stripe say then.
+
+mod apply;
+mod catalogue;
+mod context;
+mod error;
+mod event;
+mod finalize;
+mod index;
+mod lease;
+mod metrics;
+mod plans;
+mod publish;
+mod reconcile;
+mod sync;
+mod tenant;
+
+pub use lease::LeaseConfig;
+pub use metrics::Metrics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt as _, controller, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+
+use self::context::{Backoff, Context, Triggers};
+use self::error::Error;
+use self::event::Events;
+use self::index::TenantIndex;
+use self::sync::Pace;
+use crate::api::{PlanObject, RECONCILE_ANNOTATION, TenantObject};
+use crate::stripe::{self, Mirror};
+
+/// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
+/// client bounds the rest.
+const TENANTS_AT_ONCE: u16 = 32;
+/// Looks at plans at the same time.
+const PLANS_AT_ONCE: u16 = 4;
+/// How long looks that are under way may take to finish at shutdown.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options {
+    /// Watch this namespace only; all of them when absent.
+    pub namespace: Option<String>,
+    /// Watch only plans with these labels; all of them when absent.
+    pub plan_selector: Option<String>,
+    /// This installation, in the metadata of Stripe objects.
+    pub owner: String,
+    /// Leadership.
+    pub lease: LeaseConfig,
+    /// How often Stripe is asked for new events.
+    pub event_poll: Duration,
+    /// How often everything is looked at again.
+    pub resync: Duration,
+}
+
+/// Why the operator ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Shutdown,
+    /// Another replica may lead; whatever was under way has been abandoned.
+    LostLeadership,
+}
+
+/// Waits for leadership, then runs until `shutdown` or until leadership is lost.
+pub async fn run(
+    kube: Client,
+    stripe: stripe::Client,
+    options: Options,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) -> Ended {
+    // The lease outlives the work: leadership is given up only once nothing is under way.
+    let released = CancellationToken::new();
+    let (mut leadership, election) =
+        lease::elect(kube.clone(), options.lease.clone(), released.clone());
+    let election = tokio::spawn(election);
+    let led = tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = leadership.acquired() => true,
+    };
+    let mut ended = Ended::Shutdown;
+    if led {
+        metrics.leading();
+        let mut watched = leadership.clone();
+        let work = lead(kube, stripe, options, metrics, leadership, shutdown.clone());
+        tokio::select! {
+            () = work => {}
+            () = watched.lost() => ended = Ended::LostLeadership,
+        }
+    }
+    released.cancel();
+    if let Err(error) = election.await {
+        tracing::error!(%error, "the election ended abnormally");
+    }
+    ended
+}
+
+/// Runs both controllers and follows Stripe.
+async fn lead(
+    kube: Client,
+    stripe: stripe::Client,
+    options: Options,
+    metrics: Arc<Metrics>,
+    leadership: lease::Leadership,
+    shutdown: CancellationToken,
+) {
+    let (triggers, tenant_triggers, plan_triggers) = Triggers::new();
+    let (plans, plan_writer) = reflector::store();
+    let (tenants, tenant_writer) = reflector::store();
+    let index = Arc::new(TenantIndex::default());
+    let pace = Pace { events: options.event_poll, resync: options.resync };
+    let context = Arc::new(Context {
+        events: Events::new(kube.clone(), options.lease.identity.clone()),
+        stripe,
+        mirror: Arc::new(Mirror::new(&options.owner)),
+        owner: options.owner.clone(),
+        plans: plans.clone(),
+        catalogue: catalogue::Catalogue::default(),
+        tenants: index.clone(),
+        leadership,
+        triggers: triggers.clone(),
+        backoff: Backoff::default(),
+        plan_backoff: Backoff::default(),
+        written: std::sync::Mutex::default(),
+        metrics,
+        resync: options.resync,
+        kube: kube.clone(),
+    });
+
+    let tenant_api: Api<TenantObject> = match &options.namespace {
+        Some(namespace) => Api::namespaced(kube.clone(), namespace),
+        None => Api::all(kube.clone()),
+    };
+    let watched_tenants = watcher(tenant_api, watcher::Config::default())
+        .default_backoff()
+        .modify(prune)
+        .inspect(move |event| {
+            if let Ok(event) = event {
+                triggers.tenants(index.observe(event));
+            }
+        })
+        .reflect(tenant_writer);
+    let plan_config = match &options.plan_selector {
+        Some(labels) => watcher::Config::default().labels(labels),
+        None => watcher::Config::default(),
+    };
+    let plan_triggers_on_delete = context.clone();
+    let watched_plans = watcher(Api::all(kube), plan_config)
+        .default_backoff()
+        .modify(prune)
+        .reflect(plan_writer)
+        .inspect(move |event| {
+            if let Ok(watcher::Event::Delete(plan)) = event {
+                let on_plan = plan_triggers_on_delete.tenants.on_plan(&plan.name_any());
+                plan_triggers_on_delete.triggers.tenants(on_plan);
+            }
+        });
+
+    tokio::join!(
+        run_tenants(watched_tenants, tenants, tenant_triggers, context.clone(), shutdown.clone()),
+        run_plans(watched_plans, plans, plan_triggers, context.clone(), shutdown.clone()),
+        follow_once_watched(context, pace, shutdown),
+    );
+}
+
+/// The mirror needs to know the test clocks, and its first triggers need somebody to trigger.
+async fn follow_once_watched(context: Arc<Context>, pace: Pace, shutdown: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        () = context.tenants.wait_complete() => {}
+    }
+    sync::follow(context, pace, shutdown).await;
+}
+
+async fn run_tenants(
+    watched: impl Stream<Item = watcher::Result<watcher::Event<TenantObject>>> + Send + 'static,
+    store: Store<TenantObject>,
+    triggers: impl Stream<Item = ObjectRef<TenantObject>> + Send + 'static,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
+    let metrics = context.metrics.clone();
+    let changes = watched.applied_objects().predicate_filter(what_matters, Default::default());
+    Controller::for_stream(changes, store)
+        .reconcile_on(triggers)
+        .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
+        .graceful_shutdown_on(grace(shutdown))
+        .run(reconcile::reconcile, retry_tenant, context)
+        .for_each(|result| {
+            count("TenantBilling", &metrics, &result);
+            std::future::ready(())
+        })
+        .await;
+}
+
+async fn run_plans(
+    watched: impl Stream<Item = watcher::Result<watcher::Event<PlanObject>>> + Send + 'static,
+    store: Store<PlanObject>,
+    triggers: impl Stream<Item = ObjectRef<PlanObject>> + Send + 'static,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
+    let metrics = context.metrics.clone();
+    let changes = watched.applied_objects().predicate_filter(what_matters, Default::default());
+    Controller::for_stream(changes, store)
+        .reconcile_on(triggers)
+        .with_config(Config::default().concurrency(PLANS_AT_ONCE))
+        .graceful_shutdown_on(grace(shutdown))
+        .run(plans::reconcile, retry_plan, context)
+        .for_each(|result| {
+            count("BillingPlan", &metrics, &result);
+            std::future::ready(())
+        })
+        .await;
+}
+
+/// Ends new work at once; what is under way has [`GRACE`] to finish before the process ends it.
+async fn grace(shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tracing::info!(seconds = GRACE.as_secs(), "finishing what is under way");
+}
+
+/// What the operator never reads and every object carries.
+fn prune<K: Resource>(object: &mut K) {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+}
+
+/// What a new look depends on: not the status, which the operator writes itself. The hash of
+/// generation alone would miss finalizers, deletion and the request for a look.
+fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hash = DefaultHasher::new();
+    object.meta().generation.hash(&mut hash);
+    object.meta().deletion_timestamp.is_some().hash(&mut hash);
+    object.finalizers().hash(&mut hash);
+    object.annotations().get(RECONCILE_ANNOTATION).hash(&mut hash);
+    Some(hash.finish())
+}
+
+fn retry_tenant(object: Arc<TenantObject>, error: &Error, context: Arc<Context>) -> Action {
+    let tenant = ObjectRef::from_obj(object.as_ref());
+    tracing::warn!(%tenant, %error, "look failed; it is tried again");
+    Action::requeue(context.backoff.failed(tenant))
+}
+
+fn retry_plan(object: Arc<PlanObject>, error: &Error, context: Arc<Context>) -> Action {
+    let plan = ObjectRef::from_obj(object.as_ref());
+    tracing::warn!(%plan, %error, "look failed; it is tried again");
+    Action::requeue(context.plan_backoff.failed(plan))
+}
+
+fn count<K: Resource>(
+    kind: &'static str,
+    metrics: &Metrics,
+    result: &Result<(ObjectRef<K>, Action), controller::Error<Error, watcher::Error>>,
+) where
+    K::DynamicType: std::fmt::Debug + Clone + Eq + std::hash::Hash,
+{
+    match result {
+        Ok(_) => metrics.reconciled(kind, "success"),
+        Err(controller::Error::ReconcilerFailed(..)) => metrics.reconciled(kind, "error"),
+        // An object that is gone needs no look.
+        Err(controller::Error::ObjectNotFound(_)) => {}
+        Err(error) => {
+            metrics.reconciled(kind, "error");
+            tracing::warn!(%error, kind, "watch");
+        }
+    }
+}

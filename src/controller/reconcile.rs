@@ -1,0 +1,317 @@
+//! One look at a tenant: guard -> observe -> plan -> apply -> status.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+
+use super::apply::{self, Converged};
+use super::context::Context;
+use super::error::Error;
+use super::tenant::Tenant;
+use super::{finalize, publish};
+use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
+use crate::converge::conditions::Outcome;
+use crate::converge::desired::{self, Desired, ResolvedPlan};
+use crate::converge::status::{self, Account, Look, Seen};
+use crate::stripe::Session;
+
+/// Looks at a tenant, brings it in line, and reports.
+///
+/// An error here is one of Kubernetes or of leadership; what concerns the tenant is in its status.
+pub(super) async fn reconcile(
+    object: Arc<TenantObject>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    context.tenants.wait_complete().await;
+    let Some(tenant) = current(object, &context).await? else { return Ok(Action::await_change()) };
+    context.check_leadership()?;
+    if tenant.object.metadata.deletion_timestamp.is_some() {
+        return finalize::finalize(&tenant, &context).await;
+    }
+    match look(&tenant, &context).await {
+        Ok(looked) => report(&tenant, &context, looked).await,
+        Err(error) => match error.outcome() {
+            Some(outcome) => report(&tenant, &context, Looked::blind(outcome)).await,
+            None => Err(error),
+        },
+    }
+}
+
+/// The tenant as it is: the watch may not yet show the status that was written last.
+async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<Tenant>, Error> {
+    let reference = ObjectRef::from_obj(object.as_ref());
+    let seen = object.resource_version();
+    let object = if context.unseen_write(&reference, seen.as_deref()) {
+        let api = context.tenant_api(&object.namespace().unwrap_or_default());
+        match publish::fresh(&api, &object.name_any()).await? {
+            Some(fresh) => Arc::new(fresh),
+            None => return Ok(None),
+        }
+    } else {
+        object
+    };
+    Ok(Some(Tenant::new(object, &context.owner)))
+}
+
+/// What a look came to.
+pub(super) struct Looked {
+    outcome: Outcome,
+    seen: Option<(Account, Desired, Converged)>,
+}
+
+impl Looked {
+    /// Nothing was seen in Stripe.
+    pub(super) fn blind(outcome: Outcome) -> Self {
+        Self { outcome, seen: None }
+    }
+
+    fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::blind(Outcome::Stalled { reason, message: message.into() })
+    }
+
+    fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::blind(Outcome::Reconciling { reason, message: message.into() })
+    }
+}
+
+async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
+    let spec = match tenant.spec() {
+        Ok(spec) if spec.suspend => return Ok(Looked::blind(Outcome::Suspended)),
+        Ok(spec) => spec,
+        Err(invalid) => return Ok(Looked::stalled(reason::INVALID_SPEC, invalid.to_string())),
+    };
+    if let Some(conflict) = claimed_by_another(tenant, context) {
+        return Ok(conflict);
+    }
+    let session = context.stripe.session().await?;
+    if let Some(wrong) = wrong_account(tenant, &session) {
+        return Ok(Looked::blind(wrong));
+    }
+    let plan = match resolve_plan(spec, context, &session) {
+        Ok(plan) => plan,
+        Err(not_ready) => return Ok(not_ready),
+    };
+    let desired = match desired::tenant(tenant.key.clone(), spec, &plan) {
+        Ok(desired) => desired,
+        Err(invalid) => return Ok(Looked::stalled(reason::INVALID_SPEC, invalid.to_string())),
+    };
+    if !publish::has_finalizer(&tenant.object) {
+        // The watch shows the finalizer, and that is the next look.
+        publish::add_finalizer(&context.tenant_api(&tenant.namespace), &tenant.object).await?;
+        return Ok(Looked::reconciling(reason::PROGRESSING, "about to look at Stripe"));
+    }
+    let observed = match observe(tenant, context, &session).await? {
+        Ok(observed) => observed,
+        Err(not_yet) => return Ok(not_yet),
+    };
+    let converged = apply::converge(context, tenant, &session, &desired, observed).await?;
+    let outcome = match converged.plan.hold.clone() {
+        Some(hold) => hold.into(),
+        None => Outcome::Reached(reached(&desired)),
+    };
+    Ok(Looked { outcome, seen: Some((account(&session), desired, converged)) })
+}
+
+fn reached(desired: &Desired) -> String {
+    match desired.lifecycle {
+        Lifecycle::Active => format!("subscribed to {}, as the manifest says", desired.plan),
+        Lifecycle::CancelAtPeriodEnd => "subscribed until the end of the period".to_owned(),
+        Lifecycle::Canceled => "not subscribed, as the manifest says".to_owned(),
+    }
+}
+
+fn account(session: &Session) -> Account {
+    let account = session.account();
+    Account { id: account.id.to_string(), livemode: account.livemode }
+}
+
+fn claimed_by_another(tenant: &Tenant, context: &Context) -> Option<Looked> {
+    let holder = context.tenants.holder(&tenant.key.tenant)?;
+    (holder != tenant.reference()).then(|| {
+        let namespace = holder.namespace.as_deref().unwrap_or_default();
+        Looked::stalled(
+            reason::TENANT_ID_CONFLICT,
+            format!(
+                "spec.tenantId: the older TenantBilling {namespace}/{} bills \"{}\" already; \
+                 delete one of the two, or give this one a tenantId of its own",
+                holder.name, tenant.key.tenant
+            ),
+        )
+    })
+}
+
+/// A tenant is bound to the account and mode it was first billed in.
+pub(super) fn wrong_account(tenant: &Tenant, session: &Session) -> Option<Outcome> {
+    let pinned = tenant.status.stripe.as_ref()?;
+    let account = session.account();
+    if *pinned.account_id == *account.id && pinned.livemode == account.livemode {
+        return None;
+    }
+    let mode = |livemode: bool| if livemode { "live mode" } else { "test mode" };
+    Some(Outcome::Stalled {
+        reason: reason::WRONG_ACCOUNT,
+        message: format!(
+            "this tenant is billed in {} ({}), but the operator's API key belongs to {} ({}); \
+             nothing is touched. Give the operator the right key, or move the tenant by making a \
+             new TenantBilling",
+            pinned.account_id,
+            mode(pinned.livemode),
+            account.id,
+            mode(account.livemode)
+        ),
+    })
+}
+
+fn resolve_plan(
+    spec: &TenantBillingSpec,
+    context: &Context,
+    session: &Session,
+) -> Result<ResolvedPlan, Looked> {
+    let name = &spec.plan;
+    let Some(plan) = context.plans.get(&ObjectRef::new(name)) else {
+        let mut known: Vec<String> = context.plans.state().iter().map(|p| p.name_any()).collect();
+        known.sort();
+        known.truncate(10);
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(Looked::stalled(
+            reason::PLAN_NOT_FOUND,
+            format!("spec.plan: there is no BillingPlan \"{name}\"; there are: {known}"),
+        ));
+    };
+    let entry = context.catalogue.get(name).filter(|entry| {
+        entry.generation == plan.generation()
+            && entry.account.as_ref().is_none_or(|account| **account == *session.account().id)
+    });
+    match entry.map(|entry| entry.plan) {
+        Some(Ok(resolved)) => Ok(resolved),
+        Some(Err(Outcome::Stalled { message, .. } | Outcome::Reconciling { message, .. })) => {
+            let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
+            Err(Looked::reconciling(reason::PLAN_NOT_READY, message))
+        }
+        Some(Err(_)) | None => Err(Looked::reconciling(
+            reason::PLAN_NOT_READY,
+            format!("the BillingPlan {name} has not been looked at yet"),
+        )),
+    }
+}
+
+/// What the mirror shows of the tenant; scans its test clock when that is not known yet.
+async fn observe(
+    tenant: &Tenant,
+    context: &Context,
+    session: &Session,
+) -> Result<Result<crate::converge::observed::Observed, Looked>, Error> {
+    let look = || context.mirror.observe(&tenant.key, tenant.customer_id(), tenant.test_clock());
+    if let Some(observed) = look() {
+        let forgotten = tenant.customer_id().is_some()
+            && observed.customers.is_empty()
+            && observed.deleted_customer.is_none();
+        if !forgotten {
+            return Ok(Ok(observed));
+        }
+        // The recorded customer is not among those with the tenant's metadata: it was deleted, or
+        // its metadata were edited.
+        context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
+        return Ok(Ok(look().unwrap_or(observed)));
+    }
+    if let Some(clock) = tenant.test_clock() {
+        match context.mirror.rebuild_clock(session, clock).await {
+            Ok(_) => {}
+            Err(error) if error.is_missing() => {
+                return Ok(Err(Looked::stalled(
+                    reason::INVALID_SPEC,
+                    format!("spec.testClock: Stripe has no test clock {clock} in this account"),
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(look().ok_or_else(|| {
+        Looked::reconciling(reason::PROGRESSING, "Stripe's customers and subscriptions are being listed")
+    }))
+}
+
+/// Writes the status and says when to look again.
+async fn report(tenant: &Tenant, context: &Context, looked: Looked) -> Result<Action, Error> {
+    let Looked { outcome, seen } = looked;
+    let stalled = matches!(outcome, Outcome::Stalled { .. });
+    let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
+    let (previous, status) = tenant_status(tenant, outcome, seen);
+    if stalled {
+        warn_once(tenant, context, &status).await;
+    }
+    let api = context.tenant_api(&tenant.namespace);
+    let version = publish::status(&api, tenant.object.as_ref(), &previous, &status).await?;
+    context.note_written(tenant.reference(), version);
+    if failing {
+        return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
+    }
+    context.backoff.succeeded(&tenant.reference());
+    Ok(Action::requeue(context.next_look()))
+}
+
+/// The status as recorded last and as it is now.
+fn tenant_status(
+    tenant: &Tenant,
+    outcome: Outcome,
+    seen: Option<(Account, Desired, Converged)>,
+) -> (TenantBillingStatus, TenantBillingStatus) {
+    let look = |outcome, seen| Look {
+        generation: tenant.object.generation(),
+        tenant_id: recorded_tenant_id(tenant),
+        now: Timestamp::now(),
+        outcome,
+        seen,
+        requested_at: tenant.requested_at(),
+    };
+    let Some((account, desired, converged)) = seen else {
+        let status = status::tenant(&tenant.status, look(outcome, None));
+        return (tenant.status.clone(), status);
+    };
+    let seen = Seen {
+        account: &account,
+        desired: Some(&desired),
+        observed: &converged.observed,
+        reverted: converged.reverted,
+        reported: converged.plan.reported,
+    };
+    let status = status::tenant(&converged.recorded, look(outcome, Some(seen)));
+    (converged.recorded, status)
+}
+
+/// Once something may be in Stripe, the identity it has there is what the status tells, whatever
+/// the manifest says by now.
+fn recorded_tenant_id(tenant: &Tenant) -> &str {
+    let recorded = tenant.status.tenant_id.as_deref().filter(|_| tenant.status.stripe.is_some());
+    recorded.unwrap_or(&tenant.key.tenant)
+}
+
+/// Reasons that a retry may resolve, as opposed to waiting for a customer or a plan.
+fn is_failure(reason: &str) -> bool {
+    [
+        reason::STRIPE_UNAVAILABLE,
+        reason::STRIPE_RATE_LIMITED,
+        reason::STRIPE_UNAUTHORIZED,
+        reason::PROGRESSING,
+    ]
+    .contains(&reason)
+}
+
+/// Tells of a new stall, not of one that is known.
+async fn warn_once(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
+    let stall = |status: &TenantBillingStatus| {
+        let stalled = status.conditions.iter().find(|c| c.type_ == "Stalled");
+        stalled.map(|c| (c.reason.clone(), c.message.clone()))
+    };
+    let now = stall(status);
+    if now == stall(&tenant.status) {
+        return;
+    }
+    if let Some((reason, message)) = now {
+        tracing::warn!(tenant = tenant.key.tenant, reason, message, "stalled");
+        context.events.warning(tenant.object.as_ref(), &reason, &message).await;
+    }
+}

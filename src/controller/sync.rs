@@ -1,0 +1,96 @@
+//! Keeps the mirror of the Stripe account: listed whole at the start and regularly, followed by
+//! events in between. Says who has to be looked at again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::reflector::ObjectRef;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Backoff, Context};
+use crate::stripe::{self, EventCursor, Poll, Session};
+
+/// How often Stripe is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// For new events.
+    pub(super) events: Duration,
+    /// For everything.
+    pub(super) resync: Duration,
+}
+
+/// Follows Stripe until `shutdown`.
+pub(super) async fn follow(context: Arc<Context>, pace: Pace, shutdown: CancellationToken) {
+    let backoff: Backoff<()> = Backoff::default();
+    while !shutdown.is_cancelled() {
+        let error = tokio::select! {
+            () = shutdown.cancelled() => return,
+            ended = round(&context, pace, &backoff) => ended,
+        };
+        match error {
+            Ok(()) => backoff.succeeded(&()),
+            Err(error) => {
+                context.metrics.sync_failed();
+                tracing::warn!(%error, "following Stripe failed; it begins again");
+                let wait = backoff.failed(());
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Lists everything, then follows the events until the next complete list is due.
+async fn round(
+    context: &Context,
+    pace: Pace,
+    backoff: &Backoff<()>,
+) -> Result<(), stripe::Error> {
+    let session = context.stripe.session().await?.bulk();
+    // Events from before the list are in the list; so the cursor is set first.
+    let mut cursor = EventCursor::start(&session).await?;
+    list(context, &session).await?;
+    backoff.succeeded(&());
+    // The jitter keeps operators that started together apart.
+    let next_list = tokio::time::Instant::now() + pace.resync.mul_f64(0.9 + 0.2 * fastrand::f64());
+    loop {
+        let wake = (tokio::time::Instant::now() + pace.events).min(next_list);
+        tokio::time::sleep_until(wake).await;
+        if wake == next_list {
+            return Ok(());
+        }
+        let now = context.stripe.session().await?.bulk();
+        if now.account() != session.account() {
+            tracing::warn!("the API key belongs to another account now; listing that one");
+            return Ok(());
+        }
+        match cursor.poll(&now, &context.mirror).await? {
+            Poll::Read { touched, failures } => {
+                for error in failures {
+                    tracing::warn!(%error, "an object in Stripe cannot be read; the next complete list tries again");
+                }
+                let ids = touched.iter().map(|key| key.tenant.as_str());
+                context.triggers.tenants(context.tenants.of_tenants(ids));
+            }
+            Poll::RebuildNeeded => return Ok(()),
+        }
+    }
+}
+
+async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error> {
+    let began = std::time::Instant::now();
+    context.mirror.rebuild(session).await?;
+    for clock in context.tenants.test_clocks() {
+        if let Err(error) = context.mirror.rebuild_clock(session, &clock).await {
+            // A clock that does not exist is its tenants' affair; their looks say so.
+            tracing::debug!(%error, clock, "test clock not listed");
+        }
+    }
+    context.metrics.listed(began.elapsed());
+    tracing::info!(seconds = began.elapsed().as_secs_f64(), "listed the Stripe account");
+    context.triggers.plans(context.plans.state().iter().map(|plan| ObjectRef::from_obj(plan.as_ref())));
+    context.triggers.tenants(context.tenants.all());
+    Ok(())
+}

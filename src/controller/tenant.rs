@@ -1,0 +1,87 @@
+//! One manifest as a reconcile sees it.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use kube::runtime::reflector::ObjectRef;
+
+use super::index::TenantRef;
+use crate::api::{Lenient, RECONCILE_ANNOTATION, TenantBillingSpec, TenantBillingStatus, TenantObject};
+use crate::converge::desired::{self, InvalidSpec};
+use crate::converge::observed::TenantKey;
+
+/// One manifest as a reconcile sees it.
+pub(super) struct Tenant {
+    pub(super) object: Arc<TenantObject>,
+    pub(super) namespace: String,
+    /// Whose objects in Stripe these are.
+    pub(super) key: TenantKey,
+    pub(super) status: TenantBillingStatus,
+}
+
+impl Tenant {
+    pub(super) fn new(object: Arc<TenantObject>, owner: &str) -> Self {
+        let namespace = object.namespace().unwrap_or_default();
+        let explicit = object.deletion_facts().tenant_id;
+        let tenant = desired::tenant_id(explicit.as_deref(), &namespace, &object.name_any());
+        let key = TenantKey { owner: owner.to_owned(), tenant };
+        let status = object.status_or_default();
+        Self { object, namespace, key, status }
+    }
+
+    pub(super) fn reference(&self) -> TenantRef {
+        ObjectRef::from_obj(self.object.as_ref())
+    }
+
+    /// The spec, if it can be read and is right by itself.
+    pub(super) fn spec(&self) -> Result<&TenantBillingSpec, InvalidSpec> {
+        let spec = match &self.object.spec {
+            Lenient::Valid(spec) => spec,
+            Lenient::Invalid(malformed) => {
+                let field = match malformed.path.as_str() {
+                    "." | "?" => "spec".to_owned(),
+                    path => format!("spec.{path}"),
+                };
+                return Err(InvalidSpec::new(field, malformed.message.clone()));
+            }
+        };
+        desired::check_tenant(spec)?;
+        self.check_immutable(spec)?;
+        Ok(spec)
+    }
+
+    /// What a server without CEL lets pass.
+    fn check_immutable(&self, spec: &TenantBillingSpec) -> Result<(), InvalidSpec> {
+        let Some(stripe) = &self.status.stripe else { return Ok(()) };
+        if let Some(recorded) = self.status.tenant_id.as_ref().filter(|id| **id != self.key.tenant) {
+            return Err(InvalidSpec::new(
+                "spec.tenantId",
+                format!("cannot be changed; set it back to \"{recorded}\", or make a new TenantBilling"),
+            ));
+        }
+        if stripe.customer_id.is_some() && stripe.test_clock != spec.test_clock {
+            let recorded = stripe.test_clock.as_deref().unwrap_or("none");
+            return Err(InvalidSpec::new(
+                "spec.testClock",
+                format!("cannot be changed: Stripe bound the customer to a clock at creation; set it back to {recorded}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The customer the status records.
+    pub(super) fn customer_id(&self) -> Option<&str> {
+        self.status.stripe.as_ref()?.customer_id.as_deref()
+    }
+
+    /// The clock the tenant lives on.
+    pub(super) fn test_clock(&self) -> Option<&str> {
+        let recorded = self.status.stripe.as_ref().and_then(|stripe| stripe.test_clock.as_deref());
+        recorded.or_else(|| self.object.spec.as_valid()?.test_clock.as_deref())
+    }
+
+    /// The value of the annotation that asks for an immediate look.
+    pub(super) fn requested_at(&self) -> Option<String> {
+        self.object.annotations().get(RECONCILE_ANNOTATION).cloned()
+    }
+}
