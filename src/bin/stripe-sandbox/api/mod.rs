@@ -1,0 +1,80 @@
+//! The endpoints, one file a resource.
+
+mod account;
+mod customers;
+mod events;
+mod invoice_payments;
+mod invoices;
+mod payment_intents;
+pub mod payment_methods;
+mod prices;
+mod products;
+mod setup_intents;
+mod subscription_items;
+mod subscriptions;
+mod test_clocks;
+mod webhook_endpoints;
+
+use crate::wire::{Expansion, Method, Route};
+
+const ROUTES: &[&[Route]] = &[
+    account::ROUTES,
+    customers::ROUTES,
+    events::ROUTES,
+    invoice_payments::ROUTES,
+    invoices::ROUTES,
+    payment_intents::ROUTES,
+    payment_methods::ROUTES,
+    prices::ROUTES,
+    products::ROUTES,
+    setup_intents::ROUTES,
+    subscription_items::ROUTES,
+    subscriptions::ROUTES,
+    test_clocks::ROUTES,
+    webhook_endpoints::ROUTES,
+];
+
+const EXPANSIONS: &[&[Expansion]] = &[
+    account::EXPANSIONS,
+    customers::EXPANSIONS,
+    events::EXPANSIONS,
+    invoice_payments::EXPANSIONS,
+    invoices::EXPANSIONS,
+    payment_intents::EXPANSIONS,
+    payment_methods::EXPANSIONS,
+    prices::EXPANSIONS,
+    products::EXPANSIONS,
+    setup_intents::EXPANSIONS,
+    subscription_items::EXPANSIONS,
+    subscriptions::EXPANSIONS,
+    test_clocks::EXPANSIONS,
+    webhook_endpoints::EXPANSIONS,
+];
+
+/// The route for a request, and the ids in its path. A literal segment goes before an id.
+pub fn route(method: Method, path: &str) -> Option<(&'static Route, Vec<String>)> {
+    let candidates = ROUTES.iter().flat_map(|routes| routes.iter());
+    candidates
+        .filter(|route| route.method == method)
+        .filter_map(|route| Some((route, ids(route.path, path)?)))
+        .min_by_key(|(_, ids)| ids.len())
+}
+
+/// Everything `expand` can name.
+pub fn expansions() -> impl Iterator<Item = &'static Expansion> {
+    EXPANSIONS.iter().flat_map(|expansions| expansions.iter())
+}
+
+fn ids(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let mut ids = Vec::new();
+    let mut segments = path.split('/');
+    for part in pattern.split('/') {
+        let segment = segments.next()?;
+        if part == "{}" && !segment.is_empty() {
+            ids.push(segment.to_owned());
+        } else if part != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(ids)
+}

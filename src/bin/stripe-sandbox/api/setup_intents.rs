@@ -1,0 +1,8 @@
+//! Endpoints: setup_intents.
+
+use crate::wire::{Expansion, Route};
+
+/// Endpoints.
+pub const ROUTES: &[Route] = &[];
+/// What `expand` can name here.
+pub const EXPANSIONS: &[Expansion] = &[];

@@ -1,0 +1,8 @@
+//! Endpoints: test_clocks.
+
+use crate::wire::{Expansion, Route};
+
+/// Endpoints.
+pub const ROUTES: &[Route] = &[];
+/// What `expand` can name here.
+pub const EXPANSIONS: &[Expansion] = &[];

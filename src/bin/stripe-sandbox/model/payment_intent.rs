@@ -1,0 +1,1 @@
+//! Owned by the billing engine: payment_intent.
