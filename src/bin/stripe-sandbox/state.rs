@@ -88,6 +88,12 @@ pub struct State {
     pub answers: Table<StoredAnswer>,
     /// Deliveries not yet taken up by the webhook sender.
     pub outbox: Vec<Delivery>,
+    /// Deliveries under way.
+    #[serde(default)]
+    pub delivering: Vec<Delivery>,
+    /// How many of the outbox go out although deliveries are paused.
+    #[serde(skip)]
+    pub flushed: usize,
     /// Who is acting now.
     #[serde(skip)]
     pub actor: Actor,
@@ -110,6 +116,8 @@ impl State {
             billing: Billing::default(),
             answers: Table::default(),
             outbox: Vec::new(),
+            delivering: Vec::new(),
+            flushed: 0,
             actor: Actor::default(),
         };
         state.account.created = state.wall_clock();

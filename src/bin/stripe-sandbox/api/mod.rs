@@ -1,7 +1,7 @@
 //! The endpoints, one file a resource.
 
 mod account;
-mod customers;
+pub mod customers;
 mod events;
 mod invoice_payments;
 mod invoices;

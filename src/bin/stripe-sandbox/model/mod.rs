@@ -11,13 +11,14 @@ mod price;
 mod product;
 mod setup_intent;
 pub mod subscription;
+mod test_card;
 pub mod test_clock;
 mod webhook_endpoint;
 
 use std::collections::BTreeMap;
 
 pub use account::Account;
-pub use customer::{Customer, InvoiceSettings};
+pub use customer::Customer;
 pub use event::{Event, EventRequest};
 pub use payment_method::{CardBehavior, PaymentMethod};
 pub use price::{
@@ -25,6 +26,7 @@ pub use price::{
 };
 pub use product::Product;
 pub use setup_intent::{SetupIntent, SetupIntentStatus};
+pub use test_card::TestCard;
 pub use webhook_endpoint::WebhookEndpoint;
 
 /// `metadata` of any object.

@@ -45,6 +45,13 @@ pub struct Field {
     clearable: bool,
 }
 
+impl Field {
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// An optional parameter that cannot be unset.
 pub const fn opt(name: &'static str, shape: Shape) -> Field {
     Field { name, shape, required: false, clearable: false }

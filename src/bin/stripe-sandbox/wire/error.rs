@@ -93,6 +93,40 @@ impl StripeError {
         error
     }
 
+    /// Too many requests.
+    pub fn rate_limit() -> Self {
+        Self::invalid("Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.")
+            .code("rate_limit")
+            .status(429)
+    }
+
+    /// No route.
+    pub fn unrecognized_url(method: &str, path: &str) -> Self {
+        Self::validation("", format!(
+            "Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing slash. \
+             If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in your \
+             code. stripe-sandbox has a part of Stripe's endpoints only.",
+        ))
+        .without_param()
+        .status(404)
+    }
+
+    /// What an injected fault with this status says.
+    pub fn for_status(status: u16) -> Self {
+        match status {
+            429 => Self::rate_limit(),
+            409 => Self::invalid("This object cannot be accessed right now because another request is accessing it.")
+                .code("lock_timeout")
+                .status(status),
+            500.. => Self {
+                kind: "api_error",
+                ..Self::invalid("An unknown error occurred. (A fault injected into stripe-sandbox.)")
+            }
+            .status(status),
+            _ => Self::invalid("A fault injected into stripe-sandbox.").status(status),
+        }
+    }
+
     /// The same error with a code.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
@@ -104,6 +138,13 @@ impl StripeError {
     #[must_use]
     pub fn param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    /// The same error naming no parameter.
+    #[must_use]
+    pub fn without_param(mut self) -> Self {
+        self.param = None;
         self
     }
 

@@ -1,16 +1,29 @@
 //! How Stripe speaks HTTP: everything that is the same for every resource.
 
+mod answer;
+mod auth;
 mod declare;
 mod error;
+mod expand;
+mod fault;
 mod idempotency;
+mod limits;
 mod list;
+mod log;
 mod params;
+mod serve;
+
+pub use auth::{Caller, DEFAULT_ACCOUNT, Keys};
 
 pub use declare::{ADDRESS, Field, Shape, check, clearable, opt, req, unsupported};
 pub use error::{Phase, StripeError};
+pub use fault::{Faults, Spec as FaultSpec};
 pub use idempotency::StoredAnswer;
+pub use limits::{Limiter, Traffic};
 pub use list::{created_matches, page, sublist};
+pub use log::Log;
 pub use params::Params;
+pub use serve::{check_params, execute, serve};
 use serde_json::Value;
 
 use crate::state::State;
