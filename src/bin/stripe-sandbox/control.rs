@@ -33,7 +33,10 @@ impl Refusal {
 pub fn router() -> Router<App> {
     Router::new()
         .route("/_sandbox/requests", get(requests).delete(forget_requests))
-        .route("/_sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route(
+            "/_sandbox/faults",
+            get(faults).post(add_fault).delete(clear_faults),
+        )
         .route("/_sandbox/faults/{id}", delete(remove_fault))
         .route("/_sandbox/keys/{action}", post(keys))
         .route("/_sandbox/cards", post(cards))
@@ -51,12 +54,16 @@ fn respond(reply: Reply) -> Response<Body> {
     };
     let mut response = Response::new(Body::from(value.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -66,7 +73,10 @@ struct Filter {
 }
 
 async fn requests(Shared(app): Shared<App>, Query(filter): Query<Filter>) -> Response<Body> {
-    respond(Ok(app.lock().log.render(filter.method.as_deref(), filter.path.as_deref())))
+    respond(Ok(app
+        .lock()
+        .log
+        .render(filter.method.as_deref(), filter.path.as_deref())))
 }
 
 async fn forget_requests(Shared(app): Shared<App>) -> Response<Body> {
@@ -81,7 +91,10 @@ async fn faults(Shared(app): Shared<App>) -> Response<Body> {
 async fn add_fault(Shared(app): Shared<App>, body: Bytes) -> Response<Body> {
     respond(read::<FaultSpec>(&body).and_then(|spec| {
         if !(400..=599).contains(&spec.status) {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "status must be an error's"));
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "status must be an error's",
+            ));
         }
         Ok(json!({ "id": app.lock().faults.add(spec) }))
     }))
@@ -99,7 +112,10 @@ async fn remove_fault(Shared(app): Shared<App>, Path(id): Path<String>) -> Respo
     respond(if removed {
         Ok(json!({}))
     } else {
-        Err(Refusal::new(StatusCode::NOT_FOUND, format!("no fault {id}")))
+        Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            format!("no fault {id}"),
+        ))
     })
 }
 
@@ -124,7 +140,12 @@ async fn keys(Shared(app): Shared<App>, Path(action): Path<String>, body: Bytes)
             ("account", Some(account)) => {
                 sandbox.keys.accounts.insert(key, account);
             }
-            _ => return Err(Refusal::new(StatusCode::BAD_REQUEST, "revoke, restore, or account with an account")),
+            _ => {
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "revoke, restore, or account with an account",
+                ));
+            }
         }
         Ok(json!({}))
     }))
@@ -151,7 +172,10 @@ async fn cards(Shared(app): Shared<App>, body: Bytes) -> Response<Body> {
         };
         let mut sandbox = app.lock();
         sandbox.dirty = true;
-        let methods = sandbox.accounts.values_mut().flat_map(|state| state.payment_methods.iter_mut());
+        let methods = sandbox
+            .accounts
+            .values_mut()
+            .flat_map(|state| state.payment_methods.iter_mut());
         let mut changed = 0;
         for method in methods {
             let named = card.payment_method.as_deref() == Some(&method.id);
@@ -211,7 +235,13 @@ fn carry_out(sandbox: &mut Sandbox, edit: &Edit) -> Result<Value, StripeError> {
         account: edit.account.clone().unwrap_or(default.account),
         livemode: edit.livemode.unwrap_or(default.livemode),
     };
-    let request = Request { id: None, path: edit.path.clone(), ids, params, idempotency_key: None };
+    let request = Request {
+        id: None,
+        path: edit.path.clone(),
+        ids,
+        params,
+        idempotency_key: None,
+    };
     execute(sandbox.account(&caller), route, &request)
 }
 
@@ -286,7 +316,9 @@ impl Change {
         settings.rate_limit_read = self.rate_limit_read.unwrap_or(settings.rate_limit_read);
         settings.rate_limit_write = self.rate_limit_write.unwrap_or(settings.rate_limit_write);
         settings.past_due_outcome = self.past_due_outcome.unwrap_or(settings.past_due_outcome);
-        settings.now_offset_seconds = self.now_offset_seconds.unwrap_or(settings.now_offset_seconds);
+        settings.now_offset_seconds = self
+            .now_offset_seconds
+            .unwrap_or(settings.now_offset_seconds);
         if let Some(days) = &self.retry_days {
             settings.retry_days.clone_from(days);
         }

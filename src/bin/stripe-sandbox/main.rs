@@ -113,7 +113,11 @@ impl Arguments {
             retry_days: self.retry_days.clone(),
             now_offset_seconds: 0,
         };
-        Options { test: settings(25), live: settings(100), livemode: self.live_mode }
+        Options {
+            test: settings(25),
+            live: settings(100),
+            livemode: self.live_mode,
+        }
     }
 }
 
@@ -121,14 +125,24 @@ impl Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let arguments = Arguments::parse();
     let mut sandbox = Sandbox::new(arguments.options());
     if let Some(file) = &arguments.state {
-        sandbox.load(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        sandbox
+            .load(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     }
     let app = App::new(sandbox);
-    let pauses = arguments.webhook_retry_seconds.iter().copied().map(Duration::from_secs).collect();
+    let pauses = arguments
+        .webhook_retry_seconds
+        .iter()
+        .copied()
+        .map(Duration::from_secs)
+        .collect();
     let sender = tokio::spawn(webhook::Sender::new(app.clone(), pauses)?.run());
     let (listener, address) = Listener::bind(arguments.listen)
         .await
@@ -141,7 +155,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     serve(app.clone(), listener).await?;
     sender.await?;
     if let Some(file) = &arguments.state {
-        app.save(file).await.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        app.save(file)
+            .await
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }
     Ok(())
 }
@@ -149,9 +165,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(app: App, listener: Listener) -> std::io::Result<()> {
     let shutdown = app.shutdown.clone();
     let router = control::router().fallback(wire::serve).with_state(app);
-    axum::serve(listener, router.into_make_service_with_connect_info::<Scissors>())
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Scissors>(),
+    )
+    .with_graceful_shutdown(shutdown.cancelled_owned())
+    .await
 }
 
 /// A future that cancels everything once the process is asked to end.

@@ -52,7 +52,13 @@ impl axum::serve::Listener for Listener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "the connection stays with Nagle's algorithm");
         }
-        (Connection { stream, scissors: Scissors::default() }, peer)
+        (
+            Connection {
+                stream,
+                scissors: Scissors::default(),
+            },
+            peer,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -72,7 +72,11 @@ impl Sandbox {
 
     /// What the caller sees; made on first sight.
     pub fn account(&mut self, caller: &Caller) -> &mut State {
-        let settings = if caller.livemode { &self.options.live } else { &self.options.test };
+        let settings = if caller.livemode {
+            &self.options.live
+        } else {
+            &self.options.test
+        };
         self.accounts
             .entry(caller.clone())
             .or_insert_with(|| State::new(&caller.account, caller.livemode, settings.clone()))
@@ -80,7 +84,10 @@ impl Sandbox {
 
     /// Whom the control plane means when it does not say.
     pub fn default_caller(&self) -> Caller {
-        Caller { account: DEFAULT_ACCOUNT.to_owned(), livemode: self.options.livemode }
+        Caller {
+            account: DEFAULT_ACCOUNT.to_owned(),
+            livemode: self.options.livemode,
+        }
     }
 
     /// Reads what an earlier run saved; nothing if there was none.
@@ -96,7 +103,10 @@ impl Sandbox {
             // Deliveries cut short by the stop are made again: at least once, as Stripe promises.
             let unfinished = std::mem::take(&mut state.delivering);
             state.outbox.splice(0..0, unfinished);
-            let caller = Caller { account: state.account.id.clone(), livemode: state.livemode };
+            let caller = Caller {
+                account: state.account.id.clone(),
+                livemode: state.livemode,
+            };
             self.accounts.insert(caller, state);
         }
         Ok(())
@@ -109,7 +119,10 @@ impl Sandbox {
             accounts: Vec<&'a State>,
             keys: &'a Keys,
         }
-        let saving = Saving { accounts: self.accounts.values().collect(), keys: &self.keys };
+        let saving = Saving {
+            accounts: self.accounts.values().collect(),
+            keys: &self.keys,
+        };
         let text = serde_json::to_vec(&saving)?;
         self.dirty = false;
         Ok(text)

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::engine::Billing;
 use crate::model::{
-    Account, Customer, Event, EventRequest, PaymentMethod, Price, Product, SetupIntent, WebhookEndpoint,
+    Account, Customer, Event, EventRequest, PaymentMethod, Price, Product, SetupIntent,
+    WebhookEndpoint,
 };
 use crate::table::Table;
 use crate::wire::StoredAnswer;
@@ -103,7 +104,10 @@ impl State {
     /// An empty account.
     pub fn new(account_id: &str, livemode: bool, settings: Settings) -> Self {
         let mut state = Self {
-            account: Account { id: account_id.to_owned(), created: 0 },
+            account: Account {
+                id: account_id.to_owned(),
+                created: 0,
+            },
             livemode,
             settings,
             customers: Table::default(),
@@ -125,6 +129,7 @@ impl State {
     }
 
     /// A new id such as `cus_Q2x…`, as long as Stripe's are.
+    #[allow(clippy::unused_self)] // Ids are an account's: who names an object has to hold it.
     pub fn new_id(&mut self, prefix: &str) -> String {
         new_id(prefix)
     }
@@ -138,22 +143,35 @@ impl State {
 
     /// Unix seconds by the sandbox's own clock, whatever test clock an object is on.
     pub fn wall_clock(&self) -> i64 {
-        let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let machine = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(machine.as_secs()).unwrap_or(i64::MAX) + self.settings.now_offset_seconds
     }
 
     /// Records an event and queues its webhook deliveries.
     ///
     /// `object` is kept as it is now: later changes of the object do not show in the event.
-    pub fn emit(&mut self, event_type: &'static str, object: Value, previous_attributes: Option<Value>) {
+    pub fn emit(
+        &mut self,
+        event_type: &'static str,
+        object: Value,
+        previous_attributes: Option<Value>,
+    ) {
         let id = self.new_id("evt");
-        let endpoints = self.webhook_endpoints.iter().filter(|endpoint| endpoint.wants(event_type));
+        let endpoints = self
+            .webhook_endpoints
+            .iter()
+            .filter(|endpoint| endpoint.wants(event_type));
         let deliveries: Vec<Delivery> = endpoints
-            .map(|endpoint| Delivery { event: id.clone(), endpoint: endpoint.id.clone() })
+            .map(|endpoint| Delivery {
+                event: id.clone(),
+                endpoint: endpoint.id.clone(),
+            })
             .collect();
         let event = Event {
             id: id.clone(),
-            event_type: event_type.to_owned(),
+            kind: event_type.to_owned(),
             created: self.wall_clock(),
             livemode: self.livemode,
             object,
@@ -172,7 +190,10 @@ impl State {
     /// Records an update event unless nothing changed; `before` and `after` are the object's renderings.
     pub fn emit_update(&mut self, event_type: &'static str, before: &Value, after: Value) {
         let previous = previous_attributes(before, &after);
-        if previous.as_object().is_some_and(|changed| !changed.is_empty()) {
+        if previous
+            .as_object()
+            .is_some_and(|changed| !changed.is_empty())
+        {
             self.emit(event_type, after, Some(previous));
         }
     }
@@ -205,8 +226,7 @@ pub fn previous_attributes(before: &Value, after: &Value) -> Value {
 pub fn new_id(prefix: &str) -> String {
     // Stripe's payment objects carry 24 characters, the older billing objects 14.
     let length = match prefix {
-        "cus" | "prod" => 14,
-        "req" => 14,
+        "cus" | "prod" | "req" => 14,
         _ => 24,
     };
     format!("{prefix}_{}", token(length))
@@ -214,7 +234,9 @@ pub fn new_id(prefix: &str) -> String {
 
 /// Random base-62 text.
 pub fn token(length: usize) -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(length).collect()
+    std::iter::repeat_with(fastrand::alphanumeric)
+        .take(length)
+        .collect()
 }
 
 #[cfg(test)]

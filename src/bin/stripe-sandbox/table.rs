@@ -22,7 +22,11 @@ pub struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { places: HashMap::new(), rows: BTreeMap::new(), next: 0 }
+        Self {
+            places: HashMap::new(),
+            rows: BTreeMap::new(),
+            next: 0,
+        }
     }
 }
 
@@ -119,7 +123,10 @@ mod tests {
         table.insert("a", 10);
         assert_eq!(table.iter().rev().copied().collect::<Vec<_>>(), [3, 2, 10]);
         assert_eq!(table.remove("b"), Some(2));
-        assert_eq!(table.before("c").unwrap().copied().collect::<Vec<_>>(), [10]);
+        assert_eq!(
+            table.before("c").unwrap().copied().collect::<Vec<_>>(),
+            [10]
+        );
         assert_eq!(table.after("a").unwrap().copied().collect::<Vec<_>>(), [3]);
         assert!(table.before("b").is_none());
     }

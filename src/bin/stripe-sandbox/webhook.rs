@@ -67,7 +67,12 @@ impl Sender {
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { app, client, pauses: pauses.into(), permits: Arc::new(Semaphore::new(CONCURRENCY)) })
+        Ok(Self {
+            app,
+            client,
+            pauses: pauses.into(),
+            permits: Arc::new(Semaphore::new(CONCURRENCY)),
+        })
     }
 
     /// Delivers until the process ends.
@@ -141,19 +146,36 @@ impl Sender {
     }
 
     async fn attempt(&self, parcel: &Parcel) -> Result<(), String> {
-        let _permit = self.permits.acquire().await.map_err(|error| error.to_string())?;
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
+        let time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let request = hyper::Request::post(&parcel.url)
             .header("content-type", "application/json; charset=utf-8")
-            .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-            .header("stripe-signature", signature(&parcel.secret, time, &parcel.body))
+            .header(
+                "user-agent",
+                "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            )
+            .header(
+                "stripe-signature",
+                signature(&parcel.secret, time, &parcel.body),
+            )
             .body(Full::from(parcel.body.clone()))
             .map_err(|error| error.to_string())?;
         let response = tokio::time::timeout(TIMEOUT, self.client.request(request))
             .await
             .map_err(|_| "timed out".to_owned())?
             .map_err(|error| error.to_string())?;
-        if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(response.status().to_string())
+        }
     }
 }
 
@@ -161,12 +183,20 @@ impl Sender {
 fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
     let mut parcels = Vec::new();
     for (caller, state) in &mut sandbox.accounts {
-        let count = if mode == Mode::Pause { state.flushed } else { state.outbox.len() };
+        let count = if mode == Mode::Pause {
+            state.flushed
+        } else {
+            state.outbox.len()
+        };
         state.flushed = 0;
-        let deliveries: Vec<Delivery> = state.outbox.drain(..count.min(state.outbox.len())).collect();
+        let deliveries: Vec<Delivery> = state
+            .outbox
+            .drain(..count.min(state.outbox.len()))
+            .collect();
         for delivery in deliveries {
             let endpoint = state.webhook_endpoints.get(&delivery.endpoint);
-            let (Some(event), Some(endpoint)) = (state.events.get_mut(&delivery.event), endpoint) else {
+            let (Some(event), Some(endpoint)) = (state.events.get_mut(&delivery.event), endpoint)
+            else {
                 // The endpoint was deleted meanwhile; nobody is left to tell.
                 continue;
             };
@@ -192,8 +222,16 @@ fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
 
 /// Notes how a delivery ended. The second copy of a duplicate finds it settled.
 fn settle(sandbox: &mut Sandbox, parcel: &Parcel, acknowledged: bool) {
-    let Some(state) = sandbox.accounts.get_mut(&parcel.caller) else { return };
-    let Some(at) = state.delivering.iter().position(|other| *other == parcel.delivery) else { return };
+    let Some(state) = sandbox.accounts.get_mut(&parcel.caller) else {
+        return;
+    };
+    let Some(at) = state
+        .delivering
+        .iter()
+        .position(|other| *other == parcel.delivery)
+    else {
+        return;
+    };
     state.delivering.swap_remove(at);
     if let Some(event) = state.events.get_mut(&parcel.delivery.event) {
         if acknowledged {
@@ -229,6 +267,9 @@ mod tests {
         let header = signature("whsec_test", 1_700_000_000, "{}");
         let (time, mac) = header.split_once(",v1=").unwrap();
         assert_eq!(time, "t=1700000000");
-        assert_eq!(mac, "35495024f4ef3f94e5a93e22221544c4b75e9a42300cd965ab81cb85cd994e91");
+        assert_eq!(
+            mac,
+            "35495024f4ef3f94e5a93e22221544c4b75e9a42300cd965ab81cb85cd994e91"
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! `/v1/customers`.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::customer_fields::{assign, tax_ids};
 use super::payment_methods;
 use crate::engine;
 use crate::model::Customer;
 use crate::state::{State, token};
 use crate::wire::{
-    ADDRESS, Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches,
+    ADDRESS, Expansion, Field, Request, Route, Shape, StripeError, clearable, created_matches,
     delete, get, list, opt, page, post, req, sublist, unsupported,
 };
 
@@ -49,14 +50,20 @@ pub const EXPANSIONS: &[Expansion] = &[
 const INVOICE_SETTINGS: &[Field] = &[
     clearable(
         "custom_fields",
-        Shape::List(&Shape::Object(&[req("name", Shape::Str), req("value", Shape::Str)])),
+        Shape::List(&Shape::Object(&[
+            req("name", Shape::Str),
+            req("value", Shape::Str),
+        ])),
     ),
     clearable("default_payment_method", Shape::Str),
     clearable("footer", Shape::Str),
     clearable(
         "rendering_options",
         Shape::Object(&[
-            clearable("amount_tax_display", Shape::Enum(&["exclude_tax", "include_inclusive_tax"])),
+            clearable(
+                "amount_tax_display",
+                Shape::Enum(&["exclude_tax", "include_inclusive_tax"]),
+            ),
             opt("template", Shape::Str),
         ]),
     ),
@@ -68,7 +75,10 @@ const SHIPPING: &[Field] = &[
 ];
 const TAX: &[Field] = &[
     clearable("ip_address", Shape::Str),
-    opt("validate_location", Shape::Enum(&["auto", "deferred", "immediately"])),
+    opt(
+        "validate_location",
+        Shape::Enum(&["auto", "deferred", "immediately"]),
+    ),
 ];
 const TAX_EXEMPT: Shape = Shape::Enum(&["exempt", "none", "reverse"]);
 
@@ -102,7 +112,13 @@ macro_rules! customer_fields {
 
 const CREATE: &[Field] = customer_fields![
     opt("payment_method", Shape::Str),
-    opt("tax_id_data", Shape::List(&Shape::Object(&[req("type", Shape::Str), req("value", Shape::Str)]))),
+    opt(
+        "tax_id_data",
+        Shape::List(&Shape::Object(&[
+            req("type", Shape::Str),
+            req("value", Shape::Str)
+        ]))
+    ),
     opt("test_clock", Shape::Str),
 ];
 const UPDATE: &[Field] = customer_fields![unsupported("default_source")];
@@ -141,7 +157,10 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         if params.text("payment_method") != Some(default) {
             return Err(not_attached(default));
         }
-        customer.invoice_settings.default_payment_method.clone_from(&method);
+        customer
+            .invoice_settings
+            .default_payment_method
+            .clone_from(&method);
     }
     if let Some(method) = &method {
         // Attached first: a refused card leaves no customer behind.
@@ -155,7 +174,9 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
-    let mut customer = live(state, request.id(), "id").map_err(|error| error.status(404))?.clone();
+    let mut customer = live(state, request.id(), "id")
+        .map_err(|error| error.status(404))?
+        .clone();
     let before = customer.render();
     assign(&mut customer, params)?;
     if let Some(default) = params.text("invoice_settings.default_payment_method") {
@@ -165,7 +186,10 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         }
     }
     let settings = &mut customer.invoice_settings;
-    params.assign("invoice_settings.default_payment_method", &mut settings.default_payment_method);
+    params.assign(
+        "invoice_settings.default_payment_method",
+        &mut settings.default_payment_method,
+    );
     let answer = customer.render();
     state.customers.insert(customer.id.clone(), customer);
     state.emit_update("customer.updated", &before, answer.clone());
@@ -177,117 +201,9 @@ fn not_attached(method: &str) -> StripeError {
         "The customer does not have a payment method with the ID {method}. The payment method must be attached to \
          the customer."
     );
-    StripeError::invalid(message).code("resource_missing").param("invoice_settings[default_payment_method]")
-}
-
-fn assign(customer: &mut Customer, params: &Params) -> Result<(), StripeError> {
-    check_email(params)?;
-    params.assign("business_name", &mut customer.business_name);
-    params.assign("description", &mut customer.description);
-    params.assign("email", &mut customer.email);
-    params.assign("individual_name", &mut customer.individual_name);
-    params.assign("name", &mut customer.name);
-    params.assign("phone", &mut customer.phone);
-    params.assign("tax.ip_address", &mut customer.tax_ip_address);
-    params.assign_metadata("metadata", &mut customer.metadata);
-    customer.balance = params.i64("balance").unwrap_or(customer.balance);
-    customer.next_invoice_sequence =
-        params.i64("next_invoice_sequence").unwrap_or(customer.next_invoice_sequence);
-    if let Some(prefix) = params.text("invoice_prefix") {
-        prefix.clone_into(&mut customer.invoice_prefix);
-    }
-    if let Some(exempt) = params.str("tax_exempt") {
-        customer.tax_exempt = if exempt.is_empty() { "none" } else { exempt }.to_owned();
-    }
-    if params.has("preferred_locales") {
-        customer.preferred_locales =
-            params.strings("preferred_locales").into_iter().map(str::to_owned).collect();
-    }
-    if params.has("address") {
-        customer.address = merged_address(customer.address.as_ref(), params, "address");
-    }
-    if params.has("shipping") {
-        customer.shipping = params.object("shipping").map(|shipping| {
-            json!({
-                "address": merged_address(None, &shipping, "address"),
-                "name": shipping.text("name"),
-                "phone": shipping.text("phone"),
-            })
-        });
-    }
-    assign_invoice_settings(customer, params);
-    if params.text("tax.validate_location") == Some("immediately")
-        && customer.render_tax()["automatic_tax"] != "supported"
-    {
-        let message = "The customer's location isn't recognized. Set a valid customer address in order to \
-                       automatically calculate tax.";
-        return Err(StripeError::invalid(message).code("customer_tax_location_invalid"));
-    }
-    Ok(())
-}
-
-fn check_email(params: &Params) -> Result<(), StripeError> {
-    let Some(email) = params.text("email") else { return Ok(()) };
-    let valid = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    if valid && email.len() <= 512 && !email.contains(char::is_whitespace) {
-        return Ok(());
-    }
-    Err(StripeError::validation("email", format!("Invalid email address: {email}")).code("email_invalid"))
-}
-
-fn assign_invoice_settings(customer: &mut Customer, params: &Params) {
-    let settings = &mut customer.invoice_settings;
-    params.assign("invoice_settings.footer", &mut settings.footer);
-    if params.has("invoice_settings.custom_fields") {
-        let fields = params.objects("invoice_settings.custom_fields");
-        settings.custom_fields = (!fields.is_empty()).then(|| {
-            fields.iter().map(|field| json!({ "name": field.text("name"), "value": field.text("value") })).collect()
-        });
-    }
-    if params.has("invoice_settings.rendering_options") {
-        settings.rendering_options = params.object("invoice_settings.rendering_options").map(|options| {
-            json!({
-                "amount_tax_display": options.text("amount_tax_display"), "template": options.text("template"),
-            })
-        });
-    }
-}
-
-/// An address with the parts given replaced. Giving `""` for the whole removes it.
-fn merged_address(before: Option<&Value>, params: &Params, name: &str) -> Option<Value> {
-    let given = params.object(name)?;
-    let mut address = before.and_then(Value::as_object).cloned().unwrap_or_else(Map::new);
-    for field in ADDRESS {
-        let part = field.name();
-        let text = given.str(part).map(|text| if text.is_empty() { Value::Null } else { json!(text) });
-        match text {
-            Some(text) => address.insert(part.to_owned(), text),
-            None => address.get(part).is_none().then(|| address.insert(part.to_owned(), Value::Null)).flatten(),
-        };
-    }
-    Some(Value::Object(address))
-}
-
-fn tax_ids(customer: &Customer, params: &Params) -> Vec<Value> {
-    let given = params.objects("tax_id_data").into_iter();
-    given
-        .map(|tax_id| {
-            let country = tax_id.text("type").and_then(|kind| kind.split('_').next()).unwrap_or_default();
-            json!({
-                "id": crate::state::new_id("txi"),
-                "object": "tax_id",
-                "country": (country.len() == 2 && country != "eu").then(|| country.to_uppercase()),
-                "created": customer.created,
-                "customer": customer.id,
-                "customer_account": null,
-                "livemode": customer.livemode,
-                "owner": { "type": "customer", "customer": customer.id },
-                "type": tax_id.text("type"),
-                "value": tax_id.text("value"),
-                "verification": { "status": "pending", "verified_address": null, "verified_name": null },
-            })
-        })
-        .collect()
+    StripeError::invalid(message)
+        .code("resource_missing")
+        .param("invoice_settings[default_payment_method]")
 }
 
 fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -306,10 +222,18 @@ fn list_customers(state: &mut State, request: &Request) -> Result<Value, StripeE
     let keep = |customer: &Customer| {
         !customer.deleted
             && customer.test_clock.as_deref() == clock
-            && params.text("email").is_none_or(|email| customer.email.as_deref() == Some(email))
+            && params
+                .text("email")
+                .is_none_or(|email| customer.email.as_deref() == Some(email))
             && created_matches(params, "created", customer.created)
     };
-    page(request, "customer", &state.customers, keep, Customer::render)
+    page(
+        request,
+        "customer",
+        &state.customers,
+        keep,
+        Customer::render,
+    )
 }
 
 fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -322,7 +246,11 @@ fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let last = customer.render();
     customer.deleted = true;
     let answer = customer.render_deleted();
-    for method in state.payment_methods.iter_mut().filter(|method| method.customer.as_deref() == Some(id)) {
+    for method in state
+        .payment_methods
+        .iter_mut()
+        .filter(|method| method.customer.as_deref() == Some(id))
+    {
         method.customer = None;
         method.detached = true;
     }
@@ -332,7 +260,10 @@ fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 
 /// The customer in the path, deleted or not.
 pub(super) fn find<'a>(state: &'a State, id: &str) -> Result<&'a Customer, StripeError> {
-    state.customers.get(id).ok_or_else(|| StripeError::not_found("customer", id))
+    state
+        .customers
+        .get(id)
+        .ok_or_else(|| StripeError::not_found("customer", id))
 }
 
 /// A customer named by a parameter; a deleted one does not do.

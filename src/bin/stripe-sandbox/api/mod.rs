@@ -1,12 +1,14 @@
 //! The endpoints, one file a resource.
 
 mod account;
+mod customer_fields;
 pub mod customers;
 mod events;
 mod invoice_payments;
 mod invoices;
 mod payment_intents;
 pub mod payment_methods;
+mod price_terms;
 mod prices;
 mod products;
 mod setup_intents;

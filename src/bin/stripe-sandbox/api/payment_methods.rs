@@ -6,8 +6,8 @@ use crate::engine;
 use crate::model::{CardBehavior, PaymentMethod, TestCard};
 use crate::state::{State, token};
 use crate::wire::{
-    ADDRESS, Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, get, list, opt,
-    page, post, req, unsupported,
+    ADDRESS, Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, get, list,
+    opt, page, post, req, unsupported,
 };
 
 /// Endpoints.
@@ -18,14 +18,28 @@ pub const ROUTES: &[Route] = &[
     post("/v1/payment_methods/{}", UPDATE, update),
     post("/v1/payment_methods/{}/attach", ATTACH, attach_to_customer),
     post("/v1/payment_methods/{}/detach", &[], detach),
-    list("/v1/customers/{}/payment_methods", LIST_OF_CUSTOMER, list_of_customer),
-    get("/v1/customers/{}/payment_methods/{}", &[], retrieve_of_customer),
+    list(
+        "/v1/customers/{}/payment_methods",
+        LIST_OF_CUSTOMER,
+        list_of_customer,
+    ),
+    get(
+        "/v1/customers/{}/payment_methods/{}",
+        &[],
+        retrieve_of_customer,
+    ),
 ];
 
 /// What `expand` can name here.
 pub const EXPANSIONS: &[Expansion] = &[
-    Expansion::Reference { field: "payment_method", load },
-    Expansion::Reference { field: "default_payment_method", load },
+    Expansion::Reference {
+        field: "payment_method",
+        load,
+    },
+    Expansion::Reference {
+        field: "default_payment_method",
+        load,
+    },
 ];
 
 fn load(state: &State, id: &str) -> Option<Value> {
@@ -65,7 +79,14 @@ const CREATE: &[Field] = &[
 const UPDATE: &[Field] = &[
     opt("allow_redisplay", REDISPLAY),
     opt("billing_details", Shape::Object(BILLING_DETAILS)),
-    opt("card", Shape::Object(&[opt("exp_month", Shape::Int), opt("exp_year", Shape::Int), unsupported("networks")])),
+    opt(
+        "card",
+        Shape::Object(&[
+            opt("exp_month", Shape::Int),
+            opt("exp_year", Shape::Int),
+            unsupported("networks"),
+        ]),
+    ),
     clearable("metadata", Shape::Metadata),
 ];
 
@@ -134,7 +155,10 @@ pub fn declined(code: &str) -> StripeError {
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     if params.text("type") != Some("card") {
-        return Err(StripeError::validation("type", "stripe-sandbox supports payment methods of type card only."));
+        return Err(StripeError::validation(
+            "type",
+            "stripe-sandbox supports payment methods of type card only.",
+        ));
     }
     let mut method = from_card(state, &read_card(state, params)?);
     if let Some(month) = params.i64("card.exp_month") {
@@ -161,7 +185,10 @@ fn read_card(state: &State, params: &Params) -> Result<TestCard, StripeError> {
     }
     let number = params.text("card.number").unwrap_or_default();
     TestCard::by_number(number).ok_or_else(|| {
-        let mut error = StripeError::card("incorrect_number", "Your card number is not one of Stripe's test cards.");
+        let mut error = StripeError::card(
+            "incorrect_number",
+            "Your card number is not one of Stripe's test cards.",
+        );
         error.param = Some("number".to_owned());
         error
     })
@@ -196,7 +223,8 @@ fn fingerprint(state: &State, card: &TestCard) -> String {
     let mut same = state.payment_methods.iter().filter(|method| {
         method.last4 == card.last4() && method.brand == card.brand && method.funding == card.funding
     });
-    same.next().map_or_else(|| token(16), |method| method.fingerprint.clone())
+    same.next()
+        .map_or_else(|| token(16), |method| method.fingerprint.clone())
 }
 
 fn insert(state: &mut State, method: PaymentMethod) -> String {
@@ -216,21 +244,28 @@ fn assign(method: &mut PaymentMethod, params: &Params) {
     }
     if let Some(address) = params.object("billing_details.address") {
         for (name, text) in address.0 {
-            method.billing_details["address"][name] = text_or_null(text.as_str().unwrap_or_default());
+            method.billing_details["address"][name] =
+                text_or_null(text.as_str().unwrap_or_default());
         }
     }
     params.assign_metadata("metadata", &mut method.metadata);
 }
 
 fn text_or_null(text: &str) -> Value {
-    if text.is_empty() { Value::Null } else { json!(text) }
+    if text.is_empty() {
+        Value::Null
+    } else {
+        json!(text)
+    }
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let mut method = find(state, request.id())?.clone();
     if method.customer.is_none() {
-        return Err(StripeError::invalid("You must save this PaymentMethod to a customer before you can update it."));
+        return Err(StripeError::invalid(
+            "You must save this PaymentMethod to a customer before you can update it.",
+        ));
     }
     let before = method.render();
     assign(&mut method, params);
@@ -269,7 +304,9 @@ fn detach(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 /// A detached payment method stops being anybody's default.
 fn forget(state: &mut State, id: &str, customer: &str) {
     engine::payment_method_detached(state, id);
-    let Some(owner) = state.customers.get_mut(customer) else { return };
+    let Some(owner) = state.customers.get_mut(customer) else {
+        return;
+    };
     if owner.invoice_settings.default_payment_method.as_deref() != Some(id) {
         return;
     }
@@ -306,17 +343,32 @@ fn list_of_customer(state: &mut State, request: &Request) -> Result<Value, Strip
     list_matching(state, request, Some(request.id()))
 }
 
-fn list_matching(state: &State, request: &Request, customer: Option<&str>) -> Result<Value, StripeError> {
+fn list_matching(
+    state: &State,
+    request: &Request,
+    customer: Option<&str>,
+) -> Result<Value, StripeError> {
     let params = &request.params;
     let keep = |method: &PaymentMethod| {
         method.customer.is_some()
             && customer.is_none_or(|customer| method.customer.as_deref() == Some(customer))
             && params.text("type").is_none_or(|kind| kind == "card")
-            && params.text("allow_redisplay").is_none_or(|value| method.allow_redisplay == value)
+            && params
+                .text("allow_redisplay")
+                .is_none_or(|value| method.allow_redisplay == value)
     };
-    page(request, "PaymentMethod", &state.payment_methods, keep, PaymentMethod::render)
+    page(
+        request,
+        "PaymentMethod",
+        &state.payment_methods,
+        keep,
+        PaymentMethod::render,
+    )
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a PaymentMethod, StripeError> {
-    state.payment_methods.get(id).ok_or_else(|| StripeError::not_found("PaymentMethod", id))
+    state
+        .payment_methods
+        .get(id)
+        .ok_or_else(|| StripeError::not_found("PaymentMethod", id))
 }

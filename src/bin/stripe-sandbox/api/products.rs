@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::prices;
+use super::{price_terms, prices};
 use crate::model::Product;
 use crate::state::State;
 use crate::wire::{
-    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, delete,
-    get, list, opt, page, post, req, unsupported,
+    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches,
+    delete, get, list, opt, page, post, req, unsupported,
 };
 
 /// Endpoints.
@@ -36,7 +36,10 @@ const DIMENSIONS: Shape = Shape::Object(&[
 const CREATE: &[Field] = &[
     req("name", Shape::Str),
     opt("active", Shape::Bool),
-    opt("default_price_data", Shape::Object(prices::DEFAULT_PRICE_DATA)),
+    opt(
+        "default_price_data",
+        Shape::Object(price_terms::DEFAULT_PRICE_DATA),
+    ),
     clearable("description", Shape::Str),
     opt("id", Shape::Str),
     clearable("images", Shape::List(&Shape::Str)),
@@ -80,18 +83,28 @@ const LIST: &[Field] = &[
 
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
-    let id = params.text("id").map_or_else(|| state.new_id("prod"), str::to_owned);
+    let id = params
+        .text("id")
+        .map_or_else(|| state.new_id("prod"), str::to_owned);
     if state.products.contains(&id) {
-        return Err(StripeError::invalid(format!("Product already exists: {id}"))
-            .code("resource_already_exists")
-            .param("id"));
+        return Err(
+            StripeError::invalid(format!("Product already exists: {id}"))
+                .code("resource_already_exists")
+                .param("id"),
+        );
     }
     let now = state.wall_clock();
-    let mut product =
-        Product { id: id.clone(), active: true, created: now, updated: now, livemode: state.livemode, ..Product::default() };
+    let mut product = Product {
+        id: id.clone(),
+        active: true,
+        created: now,
+        updated: now,
+        livemode: state.livemode,
+        ..Product::default()
+    };
     assign(&mut product, params);
     let default_price = match params.object("default_price_data") {
-        Some(data) => Some(prices::read(state, &data, &id, "default_price_data")?),
+        Some(data) => Some(price_terms::read(state, &data, &id, "default_price_data")?),
         None => None,
     };
     product.default_price = default_price.as_ref().map(|price| price.id.clone());
@@ -107,8 +120,14 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 /// Makes the product described inline by a price (`product_data`).
 pub(super) fn create_inline(state: &mut State, data: &Params, id: String) {
     let now = state.wall_clock();
-    let mut product =
-        Product { id: id.clone(), active: true, created: now, updated: now, livemode: state.livemode, ..Product::default() };
+    let mut product = Product {
+        id: id.clone(),
+        active: true,
+        created: now,
+        updated: now,
+        livemode: state.livemode,
+        ..Product::default()
+    };
     assign(&mut product, data);
     let rendered = product.render();
     state.products.insert(id, product);
@@ -121,7 +140,10 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let before = product.render();
     assign(&mut product, params);
     if let Some(price) = params.text("default_price") {
-        let of_product = state.prices.get(price).is_some_and(|price| price.product == product.id);
+        let of_product = state
+            .prices
+            .get(price)
+            .is_some_and(|price| price.product == product.id);
         if !of_product {
             return Err(StripeError::no_such("price", price, "default_price"));
         }
@@ -137,7 +159,13 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 }
 
 fn assign(product: &mut Product, params: &Params) {
-    let list = |name: &str| params.strings(name).into_iter().map(str::to_owned).collect();
+    let list = |name: &str| {
+        params
+            .strings(name)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
     if let Some(name) = params.text("name") {
         name.clone_into(&mut product.name);
     }
@@ -149,10 +177,14 @@ fn assign(product: &mut Product, params: &Params) {
     }
     if params.has("marketing_features") {
         let features = params.objects("marketing_features").into_iter();
-        product.marketing_features = features.map(|feature| json!({ "name": feature.text("name") })).collect();
+        product.marketing_features = features
+            .map(|feature| json!({ "name": feature.text("name") }))
+            .collect();
     }
     if params.has("package_dimensions") {
-        product.package_dimensions = params.object("package_dimensions").map(dimensions);
+        product.package_dimensions = params
+            .object("package_dimensions")
+            .map(|given| dimensions(&given));
     }
     if let Some(shippable) = params.bool("shippable") {
         product.shippable = Some(shippable);
@@ -165,7 +197,7 @@ fn assign(product: &mut Product, params: &Params) {
     params.assign_metadata("metadata", &mut product.metadata);
 }
 
-fn dimensions(given: Params) -> Value {
+fn dimensions(given: &Params) -> Value {
     let number = |name: &str| given.str(name).and_then(|text| text.parse::<f64>().ok());
     json!({
         "height": number("height"), "length": number("length"),
@@ -181,9 +213,15 @@ fn list_products(state: &mut State, request: &Request) -> Result<Value, StripeEr
     let params = &request.params;
     let ids = params.strings("ids");
     let keep = |product: &Product| {
-        params.bool("active").is_none_or(|active| product.active == active)
-            && params.bool("shippable").is_none_or(|wanted| product.shippable == Some(wanted))
-            && params.text("url").is_none_or(|url| product.url.as_deref() == Some(url))
+        params
+            .bool("active")
+            .is_none_or(|active| product.active == active)
+            && params
+                .bool("shippable")
+                .is_none_or(|wanted| product.shippable == Some(wanted))
+            && params
+                .text("url")
+                .is_none_or(|url| product.url.as_deref() == Some(url))
             && params.text("type").is_none_or(|kind| kind == "service")
             && (ids.is_empty() || ids.contains(&product.id.as_str()))
             && created_matches(params, "created", product.created)
@@ -193,7 +231,11 @@ fn list_products(state: &mut State, request: &Request) -> Result<Value, StripeEr
 
 fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let product = find(state, request)?.render();
-    if state.prices.iter().any(|price| price.product == request.id()) {
+    if state
+        .prices
+        .iter()
+        .any(|price| price.product == request.id())
+    {
         return Err(StripeError::invalid(
             "This product cannot be deleted because it has one or more user-created prices.",
         ));

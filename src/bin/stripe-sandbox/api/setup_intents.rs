@@ -22,16 +22,24 @@ pub const ROUTES: &[Route] = &[
 
 /// What `expand` can name here.
 pub const EXPANSIONS: &[Expansion] = &[
-    Expansion::Reference { field: "setup_intent", load },
-    Expansion::Reference { field: "pending_setup_intent", load },
+    Expansion::Reference {
+        field: "setup_intent",
+        load,
+    },
+    Expansion::Reference {
+        field: "pending_setup_intent",
+        load,
+    },
 ];
 
 fn load(state: &State, id: &str) -> Option<Value> {
     state.setup_intents.get(id).map(SetupIntent::render)
 }
 
-const AUTOMATIC: &[Field] =
-    &[req("enabled", Shape::Bool), opt("allow_redirects", Shape::Enum(&["always", "never"]))];
+const AUTOMATIC: &[Field] = &[
+    req("enabled", Shape::Bool),
+    opt("allow_redirects", Shape::Enum(&["always", "never"])),
+];
 
 const CREATE: &[Field] = &[
     opt("allowed_payment_method_types", Shape::List(&Shape::Str)),
@@ -120,7 +128,11 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let created = intent.render();
     state.setup_intents.insert(id.clone(), intent);
     state.emit("setup_intent.created", created, None);
-    if confirm { attempt(state, &id) } else { rendered(state, &id) }
+    if confirm {
+        attempt(state, &id)
+    } else {
+        rendered(state, &id)
+    }
 }
 
 fn automatic(params: &Params) -> Option<Value> {
@@ -163,7 +175,10 @@ fn assign(state: &mut State, intent: &mut SetupIntent, params: &Params) -> Resul
 }
 
 fn check_owner(state: &State, intent: &SetupIntent, method: &str) -> Result<(), StripeError> {
-    let owner = state.payment_methods.get(method).and_then(|method| method.customer.as_deref());
+    let owner = state
+        .payment_methods
+        .get(method)
+        .and_then(|method| method.customer.as_deref());
     match (owner, intent.customer.as_deref()) {
         (Some(owner), Some(customer)) if owner != customer => Err(StripeError::invalid(format!(
             "The provided PaymentMethod {method} belongs to another Customer."
@@ -185,10 +200,13 @@ fn check_confirmable(intent: &SetupIntent) -> Result<(), StripeError> {
         let message = "You cannot confirm this SetupIntent because it's missing a payment method. You can either \
                        update the SetupIntent with a payment method and then confirm it again, or confirm it again \
                        directly with a payment method.";
-        return Err(StripeError::invalid(message).code("parameter_missing").param("payment_method"));
+        return Err(StripeError::invalid(message)
+            .code("parameter_missing")
+            .param("payment_method"));
     }
     let automatic = intent.automatic_payment_methods.as_ref();
-    let redirects = automatic.is_some_and(|it| it["enabled"] == true && it["allow_redirects"] == "always");
+    let redirects =
+        automatic.is_some_and(|it| it["enabled"] == true && it["allow_redirects"] == "always");
     if redirects && intent.return_url.is_none() {
         return Err(StripeError::invalid(
             "This SetupIntent is configured to accept payment methods enabled in your Dashboard. Because some of \
@@ -214,21 +232,41 @@ fn confirm(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 /// Tries the payment method of an intent that may be confirmed.
 fn attempt(state: &mut State, id: &str) -> Result<Value, StripeError> {
     let intent = find(state, id)?;
-    let (method, customer) = (intent.payment_method.clone().unwrap_or_default(), intent.customer.clone());
-    let behavior = state.payment_methods.get(&method).map(|method| method.on_setup.clone()).unwrap_or_default();
+    let (method, customer) = (
+        intent.payment_method.clone().unwrap_or_default(),
+        intent.customer.clone(),
+    );
+    let behavior = state
+        .payment_methods
+        .get(&method)
+        .map(|method| method.on_setup.clone())
+        .unwrap_or_default();
     match behavior {
         CardBehavior::Success => {
             if let Some(customer) = customer {
                 payment_methods::attach(state, &method, &customer)?;
             }
-            Ok(settle(state, id, Status::Succeeded, None, "setup_intent.succeeded"))
+            Ok(settle(
+                state,
+                id,
+                Status::Succeeded,
+                None,
+                "setup_intent.succeeded",
+            ))
         }
-        CardBehavior::RequiresAction => {
-            Ok(settle(state, id, Status::RequiresAction, None, "setup_intent.requires_action"))
-        }
+        CardBehavior::RequiresAction => Ok(settle(
+            state,
+            id,
+            Status::RequiresAction,
+            None,
+            "setup_intent.requires_action",
+        )),
         CardBehavior::Decline(code) => {
             let error = payment_methods::declined(&code);
-            let method = state.payment_methods.get(&method).map(crate::model::PaymentMethod::render);
+            let method = state
+                .payment_methods
+                .get(&method)
+                .map(crate::model::PaymentMethod::render);
             let mut stored = error.body("")["error"].clone();
             if let Some(members) = stored.as_object_mut() {
                 members.remove("request_log_url");
@@ -236,14 +274,24 @@ fn attempt(state: &mut State, id: &str) -> Result<Value, StripeError> {
             }
             let status = Status::RequiresPaymentMethod;
             let intent = settle(state, id, status, Some(stored), "setup_intent.setup_failed");
-            Err(error.with("setup_intent", intent).with("payment_method", json!(method)))
+            Err(error
+                .with("setup_intent", intent)
+                .with("payment_method", json!(method)))
         }
     }
 }
 
-fn settle(state: &mut State, id: &str, status: Status, error: Option<Value>, event: &'static str) -> Value {
+fn settle(
+    state: &mut State,
+    id: &str,
+    status: Status,
+    error: Option<Value>,
+    event: &'static str,
+) -> Value {
     let attempt = state.new_id("setatt");
-    let Some(intent) = state.setup_intents.get_mut(id) else { return Value::Null };
+    let Some(intent) = state.setup_intents.get_mut(id) else {
+        return Value::Null;
+    };
     intent.status = status;
     intent.latest_attempt = Some(attempt);
     if error.is_some() {
@@ -258,7 +306,9 @@ fn settle(state: &mut State, id: &str, status: Status, error: Option<Value>, eve
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let mut intent = find(state, request.id())?.clone();
-    if matches!(intent.status, Status::Canceled | Status::Succeeded) && request.params.has("payment_method") {
+    if matches!(intent.status, Status::Canceled | Status::Succeeded)
+        && request.params.has("payment_method")
+    {
         return Err(unexpected_state("update", &intent));
     }
     assign(state, &mut intent, &request.params)?;
@@ -273,7 +323,9 @@ fn cancel(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         return Err(unexpected_state("cancel", &intent));
     }
     intent.status = Status::Canceled;
-    request.params.assign("cancellation_reason", &mut intent.cancellation_reason);
+    request
+        .params
+        .assign("cancellation_reason", &mut intent.cancellation_reason);
     let answer = intent.render();
     state.setup_intents.insert(intent.id.clone(), intent);
     state.emit("setup_intent.canceled", answer.clone(), None);
@@ -295,7 +347,8 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
     let intent = find(state, request.id())?;
     match request.params.text("client_secret") {
         Some(secret) if secret != intent.client_secret => {
-            let message = "The client_secret provided does not match the client_secret of this SetupIntent.";
+            let message =
+                "The client_secret provided does not match the client_secret of this SetupIntent.";
             Err(StripeError::invalid(message).param("client_secret"))
         }
         _ => Ok(intent.render()),
@@ -305,11 +358,21 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
 fn list_intents(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let keep = |intent: &SetupIntent| {
-        params.text("customer").is_none_or(|it| intent.customer.as_deref() == Some(it))
-            && params.text("payment_method").is_none_or(|it| intent.payment_method.as_deref() == Some(it))
+        params
+            .text("customer")
+            .is_none_or(|it| intent.customer.as_deref() == Some(it))
+            && params
+                .text("payment_method")
+                .is_none_or(|it| intent.payment_method.as_deref() == Some(it))
             && created_matches(params, "created", intent.created)
     };
-    page(request, "setupintent", &state.setup_intents, keep, SetupIntent::render)
+    page(
+        request,
+        "setupintent",
+        &state.setup_intents,
+        keep,
+        SetupIntent::render,
+    )
 }
 
 fn rendered(state: &State, id: &str) -> Result<Value, StripeError> {
@@ -317,5 +380,8 @@ fn rendered(state: &State, id: &str) -> Result<Value, StripeError> {
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a SetupIntent, StripeError> {
-    state.setup_intents.get(id).ok_or_else(|| StripeError::not_found("setupintent", id))
+    state
+        .setup_intents
+        .get(id)
+        .ok_or_else(|| StripeError::not_found("setupintent", id))
 }

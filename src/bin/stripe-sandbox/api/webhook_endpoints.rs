@@ -56,7 +56,9 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     assign(&mut endpoint, request)?;
     let mut answer = endpoint.render();
     answer["secret"] = json!(endpoint.secret);
-    state.webhook_endpoints.insert(endpoint.id.clone(), endpoint);
+    state
+        .webhook_endpoints
+        .insert(endpoint.id.clone(), endpoint);
     Ok(answer)
 }
 
@@ -64,7 +66,9 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let mut endpoint = find(state, request)?.clone();
     assign(&mut endpoint, request)?;
     let answer = endpoint.render();
-    state.webhook_endpoints.insert(endpoint.id.clone(), endpoint);
+    state
+        .webhook_endpoints
+        .insert(endpoint.id.clone(), endpoint);
     Ok(answer)
 }
 
@@ -72,13 +76,20 @@ fn assign(endpoint: &mut WebhookEndpoint, request: &Request) -> Result<(), Strip
     let params = &request.params;
     if let Some(url) = params.text("url") {
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(StripeError::validation("url", "Invalid URL: An explicit scheme (such as https) must be provided.")
-                .code("url_invalid"));
+            return Err(StripeError::validation(
+                "url",
+                "Invalid URL: An explicit scheme (such as https) must be provided.",
+            )
+            .code("url_invalid"));
         }
         url.clone_into(&mut endpoint.url);
     }
     if params.has("enabled_events") {
-        endpoint.enabled_events = params.strings("enabled_events").into_iter().map(str::to_owned).collect();
+        endpoint.enabled_events = params
+            .strings("enabled_events")
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     }
     if let Some(disabled) = params.bool("disabled") {
         endpoint.disabled = disabled;
@@ -93,7 +104,13 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
 }
 
 fn list_endpoints(state: &mut State, request: &Request) -> Result<Value, StripeError> {
-    page(request, "webhook_endpoint", &state.webhook_endpoints, |_| true, WebhookEndpoint::render)
+    page(
+        request,
+        "webhook_endpoint",
+        &state.webhook_endpoints,
+        |_| true,
+        WebhookEndpoint::render,
+    )
 }
 
 fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {

@@ -110,9 +110,10 @@ impl Customer {
             "test_clock": self.test_clock,
         });
         // Stripe leaves these two out unless they were set.
-        for (name, value) in
-            [("business_name", &self.business_name), ("individual_name", &self.individual_name)]
-        {
+        for (name, value) in [
+            ("business_name", &self.business_name),
+            ("individual_name", &self.individual_name),
+        ] {
             if let Some(text) = value {
                 customer[name] = json!(text);
             }

@@ -20,7 +20,7 @@ pub struct Event {
     /// `evt_…`
     pub id: String,
     /// `customer.created`, …
-    pub event_type: String,
+    pub kind: String,
     /// Wall-clock time, also for objects on a test clock.
     pub created: i64,
     /// Live mode.
@@ -53,7 +53,7 @@ impl Event {
             "livemode": self.livemode,
             "pending_webhooks": self.pending_webhooks,
             "request": { "id": self.request.id, "idempotency_key": self.request.idempotency_key },
-            "type": self.event_type,
+            "type": self.kind,
         })
     }
 }

@@ -217,7 +217,11 @@ fn render_recurring(recurring: &Recurring) -> Value {
 
 /// The integer form of an amount; Stripe gives null when the amount is a fraction of a minor unit.
 fn whole(amount: Decimal) -> Option<i64> {
-    if amount.is_integer() { amount.to_i64() } else { None }
+    if amount.is_integer() {
+        amount.to_i64()
+    } else {
+        None
+    }
 }
 
 /// The decimal form of an amount, without trailing zeros.
@@ -253,8 +257,16 @@ mod tests {
     #[test]
     fn tiers_show_only_when_asked_for_and_fractions_only_as_decimals() {
         let price = tiered(vec![
-            Tier { up_to: Some(100), unit_amount: Some(Decimal::ZERO), flat_amount: None },
-            Tier { up_to: None, unit_amount: Some(Decimal::new(80, 3)), flat_amount: Some(Decimal::new(500, 0)) },
+            Tier {
+                up_to: Some(100),
+                unit_amount: Some(Decimal::ZERO),
+                flat_amount: None,
+            },
+            Tier {
+                up_to: None,
+                unit_amount: Some(Decimal::new(80, 3)),
+                flat_amount: Some(Decimal::new(500, 0)),
+            },
         ]);
         assert_eq!(price.render().get("tiers"), None);
         assert_eq!(

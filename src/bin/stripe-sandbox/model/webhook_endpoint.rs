@@ -33,7 +33,11 @@ pub struct WebhookEndpoint {
 impl WebhookEndpoint {
     /// Whether events of this type are sent here.
     pub fn wants(&self, event_type: &str) -> bool {
-        !self.disabled && self.enabled_events.iter().any(|wanted| wanted == "*" || wanted == event_type)
+        !self.disabled
+            && self
+                .enabled_events
+                .iter()
+                .any(|wanted| wanted == "*" || wanted == event_type)
     }
 
     /// Stripe's webhook endpoint object, without the secret.

@@ -43,7 +43,11 @@ impl Answer {
         let answer = Self::new(error.status, pretty(&error.body(request_id)));
         let lock_timeout = error.code.as_deref() == Some("lock_timeout");
         Self {
-            should_retry: if lock_timeout { Some(true) } else { answer.should_retry },
+            should_retry: if lock_timeout {
+                Some(true)
+            } else {
+                answer.should_retry
+            },
             limited: answer.limited && !lock_timeout,
             ..answer
         }
@@ -53,7 +57,9 @@ impl Answer {
         let html = spec.body == fault::Body::Html;
         let body = if html {
             let status = StatusCode::from_u16(spec.status).unwrap_or(StatusCode::BAD_GATEWAY);
-            format!("<html>\n<head><title>{status}</title></head>\n<body><h1>{status}</h1></body>\n</html>\n")
+            format!(
+                "<html>\n<head><title>{status}</title></head>\n<body><h1>{status}</h1></body>\n</html>\n"
+            )
         } else {
             pretty(&StripeError::for_status(spec.status).body(request_id))
         };
@@ -73,7 +79,11 @@ impl Answer {
         }
     }
 
-    pub(super) fn response(self, request_id: &str, idempotency_key: Option<&str>) -> Response<Body> {
+    pub(super) fn response(
+        self,
+        request_id: &str,
+        idempotency_key: Option<&str>,
+    ) -> Response<Body> {
         let mut headers: Vec<(&str, String)> = vec![
             ("request-id", request_id.to_owned()),
             ("stripe-version", API_VERSION.to_owned()),
@@ -83,19 +93,39 @@ impl Answer {
             headers.extend(value.map(|value| (name, value)));
         };
         add("idempotency-key", idempotency_key.map(str::to_owned));
-        add("idempotent-replayed", self.original_request.as_ref().map(|_| "true".to_owned()));
+        add(
+            "idempotent-replayed",
+            self.original_request.as_ref().map(|_| "true".to_owned()),
+        );
         add("original-request", self.original_request);
-        add("retry-after", self.retry_after.map(|seconds| seconds.to_string()));
-        add("stripe-should-retry", self.should_retry.map(|retry| retry.to_string()));
-        add("stripe-rate-limited-reason", self.limited.then(|| "global-rate".to_owned()));
-        let kind = if self.html { "text/html" } else { "application/json" };
+        add(
+            "retry-after",
+            self.retry_after.map(|seconds| seconds.to_string()),
+        );
+        add(
+            "stripe-should-retry",
+            self.should_retry.map(|retry| retry.to_string()),
+        );
+        add(
+            "stripe-rate-limited-reason",
+            self.limited.then(|| "global-rate".to_owned()),
+        );
+        let kind = if self.html {
+            "text/html"
+        } else {
+            "application/json"
+        };
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         for (name, value) in headers {
             // Only a caller's own idempotency key could fail here, and it came in as a header.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
                 response.headers_mut().insert(name, value);
             }
         }

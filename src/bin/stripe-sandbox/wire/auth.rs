@@ -42,18 +42,32 @@ impl Keys {
         };
         let livemode = match mode(&key) {
             Some(livemode) if !self.revoked.contains(&key) => livemode,
-            _ => return Err(refuse(format!("Invalid API Key provided: {}", masked(&key)))),
+            _ => {
+                return Err(refuse(format!(
+                    "Invalid API Key provided: {}",
+                    masked(&key)
+                )));
+            }
         };
-        let account = self.accounts.get(&key).map_or(DEFAULT_ACCOUNT, String::as_str).to_owned();
+        let account = self
+            .accounts
+            .get(&key)
+            .map_or(DEFAULT_ACCOUNT, String::as_str)
+            .to_owned();
         Ok(Caller { account, livemode })
     }
 }
 
 /// Whether a secret or restricted key is a live one; `None` when it is neither.
 fn mode(key: &str) -> Option<bool> {
-    let rest = key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"))?;
+    let rest = key
+        .strip_prefix("sk_")
+        .or_else(|| key.strip_prefix("rk_"))?;
     let (mode, secret) = rest.split_once('_')?;
-    let well_formed = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let well_formed = !secret.is_empty()
+        && secret
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match mode {
         "test" if well_formed => Some(false),
         "live" if well_formed => Some(true),
@@ -115,17 +129,33 @@ mod tests {
         let keys = Keys::default();
         let bearer = keys.authenticate(Some("Bearer sk_test_abc")).unwrap();
         // "sk_test_abc:"
-        assert_eq!(keys.authenticate(Some("Basic c2tfdGVzdF9hYmM6")).unwrap(), bearer);
+        assert_eq!(
+            keys.authenticate(Some("Basic c2tfdGVzdF9hYmM6")).unwrap(),
+            bearer
+        );
         assert!(!bearer.livemode);
-        assert!(keys.authenticate(Some("Bearer rk_live_abc")).unwrap().livemode);
+        assert!(
+            keys.authenticate(Some("Bearer rk_live_abc"))
+                .unwrap()
+                .livemode
+        );
     }
 
     #[test]
     fn absent_malformed_and_revoked_keys_are_refused() {
         let mut keys = Keys::default();
         keys.revoked.insert("sk_test_gone".into());
-        for header in [None, Some("Bearer "), Some("Bearer pk_test_a"), Some("Bearer sk_test_gone")] {
-            assert_eq!(keys.authenticate(header).unwrap_err().status, 401, "{header:?}");
+        for header in [
+            None,
+            Some("Bearer "),
+            Some("Bearer pk_test_a"),
+            Some("Bearer sk_test_gone"),
+        ] {
+            assert_eq!(
+                keys.authenticate(header).unwrap_err().status,
+                401,
+                "{header:?}"
+            );
         }
     }
 }

@@ -54,22 +54,42 @@ impl Field {
 
 /// An optional parameter that cannot be unset.
 pub const fn opt(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, required: false, clearable: false }
+    Field {
+        name,
+        shape,
+        required: false,
+        clearable: false,
+    }
 }
 
 /// An optional parameter which the empty string unsets.
 pub const fn clearable(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, required: false, clearable: true }
+    Field {
+        name,
+        shape,
+        required: false,
+        clearable: true,
+    }
 }
 
 /// A required parameter.
 pub const fn req(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, required: true, clearable: false }
+    Field {
+        name,
+        shape,
+        required: true,
+        clearable: false,
+    }
 }
 
 /// A parameter Stripe has and the sandbox refuses.
 pub const fn unsupported(name: &'static str) -> Field {
-    Field { name, shape: Shape::Unsupported, required: false, clearable: true }
+    Field {
+        name,
+        shape: Shape::Unsupported,
+        required: false,
+        clearable: true,
+    }
 }
 
 /// `created` and its like in lists.
@@ -95,9 +115,16 @@ pub fn check(params: &Params, fields: &[&[Field]]) -> Result<(), StripeError> {
     check_object(&params.0, fields, "")
 }
 
-fn check_object(map: &Map<String, Value>, fields: &[&[Field]], at: &str) -> Result<(), StripeError> {
+fn check_object(
+    map: &Map<String, Value>,
+    fields: &[&[Field]],
+    at: &str,
+) -> Result<(), StripeError> {
     let declared = || fields.iter().flat_map(|part| part.iter());
-    if let Some(unknown) = map.keys().find(|name| declared().all(|field| field.name != *name)) {
+    if let Some(unknown) = map
+        .keys()
+        .find(|name| declared().all(|field| field.name != *name))
+    {
         return Err(StripeError::unknown(&join(at, unknown)));
     }
     for field in declared() {
@@ -142,16 +169,19 @@ fn check_value(value: &Value, shape: Shape, name: &str) -> Result<(), StripeErro
 
 fn check_text(text: &str, shape: Shape, name: &str) -> Result<(), StripeError> {
     match shape {
-        Shape::Int | Shape::Range if text.parse::<i64>().is_err() => {
-            Err(StripeError::validation(name, format!("Invalid integer: {text}"))
-                .code("parameter_invalid_integer"))
-        }
-        Shape::Bool if text.parse::<bool>().is_err() => {
-            Err(StripeError::validation(name, format!("Invalid boolean: {text}")))
-        }
-        Shape::Decimal if text.parse::<Decimal>().is_err() => {
-            Err(StripeError::validation(name, format!("Invalid decimal: {text}")))
-        }
+        Shape::Int | Shape::Range if text.parse::<i64>().is_err() => Err(StripeError::validation(
+            name,
+            format!("Invalid integer: {text}"),
+        )
+        .code("parameter_invalid_integer")),
+        Shape::Bool if text.parse::<bool>().is_err() => Err(StripeError::validation(
+            name,
+            format!("Invalid boolean: {text}"),
+        )),
+        Shape::Decimal if text.parse::<Decimal>().is_err() => Err(StripeError::validation(
+            name,
+            format!("Invalid decimal: {text}"),
+        )),
         Shape::Enum(words) if !words.contains(&text) => Err(not_one_of(name, words)),
         Shape::IntOr(words) if !words.contains(&text) && text.parse::<i64>().is_err() => {
             Err(not_one_of(name, words))
@@ -171,21 +201,29 @@ fn check_metadata(map: &Map<String, Value>, name: &str) -> Result<(), StripeErro
         return refuse("Metadata can have up to 50 keys".to_owned());
     }
     for (key, value) in map {
-        let Some(value) = value.as_str() else { return Err(invalid(name, "string")) };
+        let Some(value) = value.as_str() else {
+            return Err(invalid(name, "string"));
+        };
         if key.chars().count() > 40 || key.contains(['[', ']']) {
             return refuse(format!(
                 "Metadata keys can be up to 40 characters long, without square brackets: {key}"
             ));
         }
         if value.chars().count() > 500 {
-            return refuse(format!("Metadata values can have up to 500 characters, but {key} has more"));
+            return refuse(format!(
+                "Metadata values can have up to 500 characters, but {key} has more"
+            ));
         }
     }
     Ok(())
 }
 
 fn join(at: &str, name: &str) -> String {
-    if at.is_empty() { name.to_owned() } else { format!("{at}[{name}]") }
+    if at.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{at}[{name}]")
+    }
 }
 
 fn invalid(name: &str, wanted: &str) -> StripeError {
@@ -204,7 +242,10 @@ fn empty(name: &str, field: &Field) -> StripeError {
 }
 
 fn not_one_of(name: &str, words: &[&str]) -> StripeError {
-    StripeError::validation(name, format!("Invalid {name}: must be one of {}", words.join(", ")))
+    StripeError::validation(
+        name,
+        format!("Invalid {name}: must be one of {}", words.join(", ")),
+    )
 }
 
 #[cfg(test)]
@@ -215,27 +256,43 @@ mod tests {
         req("name", Shape::Str),
         clearable("note", Shape::Str),
         opt("active", Shape::Bool),
-        opt("items", Shape::List(&Shape::Object(&[req("price", Shape::Str), opt("n", Shape::Int)]))),
+        opt(
+            "items",
+            Shape::List(&Shape::Object(&[
+                req("price", Shape::Str),
+                opt("n", Shape::Int),
+            ])),
+        ),
         clearable("metadata", Shape::Metadata),
         unsupported("source"),
     ];
 
     fn code(form: &str) -> (Option<String>, Option<String>) {
         let error = check(&Params::decode(form), &[FIELDS]).unwrap_err();
-        assert_eq!((error.status, error.phase), (400, super::super::Phase::Validation));
+        assert_eq!(
+            (error.status, error.phase),
+            (400, super::super::Phase::Validation)
+        );
         (error.code, error.param)
     }
 
     #[test]
     fn what_is_declared_passes() {
-        for form in ["name=a&note=&active=true", "name=a&items[0][price]=p&items[0][n]=-1", "name=a&metadata="] {
+        for form in [
+            "name=a&note=&active=true",
+            "name=a&items[0][price]=p&items[0][n]=-1",
+            "name=a&metadata=",
+        ] {
             assert_eq!(check(&Params::decode(form), &[FIELDS]), Ok(()), "{form}");
         }
     }
 
     #[test]
     fn what_is_not_declared_is_refused_by_its_full_name() {
-        assert_eq!(code("name=a&foo=1"), (Some("parameter_unknown".into()), Some("foo".into())));
+        assert_eq!(
+            code("name=a&foo=1"),
+            (Some("parameter_unknown".into()), Some("foo".into()))
+        );
         assert_eq!(
             code("name=a&items[0][price]=p&items[0][x]=1"),
             (Some("parameter_unknown".into()), Some("items[0][x]".into()))
@@ -244,18 +301,36 @@ mod tests {
 
     #[test]
     fn missing_empty_and_ill_formed_are_told_apart() {
-        assert_eq!(code("note=x"), (Some("parameter_missing".into()), Some("name".into())));
-        assert_eq!(code("name=a&active="), (Some("parameter_invalid_empty".into()), Some("active".into())));
+        assert_eq!(
+            code("note=x"),
+            (Some("parameter_missing".into()), Some("name".into()))
+        );
+        assert_eq!(
+            code("name=a&active="),
+            (
+                Some("parameter_invalid_empty".into()),
+                Some("active".into())
+            )
+        );
         assert_eq!(code("name=a&active=maybe").1, Some("active".into()));
-        assert_eq!(code("name=a&items[0][price]=p&items[0][n]=x").0, Some("parameter_invalid_integer".into()));
+        assert_eq!(
+            code("name=a&items[0][price]=p&items[0][n]=x").0,
+            Some("parameter_invalid_integer".into())
+        );
         assert_eq!(code("name=a&source=tok").1, Some("source".into()));
     }
 
     #[test]
     fn metadata_has_stripes_limits() {
         let long = "x".repeat(41);
-        assert_eq!(code(&format!("name=a&metadata[{long}]=1")).1, Some("metadata".into()));
+        assert_eq!(
+            code(&format!("name=a&metadata[{long}]=1")).1,
+            Some("metadata".into())
+        );
         let long = "x".repeat(501);
-        assert_eq!(code(&format!("name=a&metadata[k]={long}")).1, Some("metadata".into()));
+        assert_eq!(
+            code(&format!("name=a&metadata[k]={long}")).1,
+            Some("metadata".into())
+        );
     }
 }

@@ -46,7 +46,11 @@ impl StripeError {
 
     /// An `invalid_request_error` found while reading the parameters.
     pub fn validation(param: &str, message: impl Into<String>) -> Self {
-        Self { phase: Phase::Validation, ..Self::invalid(message) }.param(param)
+        Self {
+            phase: Phase::Validation,
+            ..Self::invalid(message)
+        }
+        .param(param)
     }
 
     /// A required parameter is absent.
@@ -71,22 +75,35 @@ impl StripeError {
 
     /// The object named by the path does not exist.
     pub fn not_found(what: &str, id: &str) -> Self {
-        Self { status: 404, ..Self::no_such(what, id, "id") }
+        Self {
+            status: 404,
+            ..Self::no_such(what, id, "id")
+        }
     }
 
     /// The object named by a parameter does not exist.
     pub fn no_such(what: &str, id: &str, param: &str) -> Self {
-        Self::invalid(format!("No such {what}: '{id}'")).code("resource_missing").param(param)
+        Self::invalid(format!("No such {what}: '{id}'"))
+            .code("resource_missing")
+            .param(param)
     }
 
     /// A card refused the charge or the setup.
     pub fn card(decline: &str, message: impl Into<String>) -> Self {
         let code = match decline {
-            "expired_card" | "incorrect_cvc" | "processing_error" | "incorrect_number"
+            "expired_card"
+            | "incorrect_cvc"
+            | "processing_error"
+            | "incorrect_number"
             | "authentication_required" => decline,
             _ => "card_declined",
         };
-        let mut error = Self { status: 402, kind: "card_error", ..Self::invalid(message) }.code(code);
+        let mut error = Self {
+            status: 402,
+            kind: "card_error",
+            ..Self::invalid(message)
+        }
+        .code(code);
         if code == "card_declined" || code == "authentication_required" {
             error.extra.insert("decline_code".into(), json!(decline));
         }
@@ -115,12 +132,16 @@ impl StripeError {
     pub fn for_status(status: u16) -> Self {
         match status {
             429 => Self::rate_limit(),
-            409 => Self::invalid("This object cannot be accessed right now because another request is accessing it.")
-                .code("lock_timeout")
-                .status(status),
+            409 => Self::invalid(
+                "This object cannot be accessed right now because another request is accessing it.",
+            )
+            .code("lock_timeout")
+            .status(status),
             500.. => Self {
                 kind: "api_error",
-                ..Self::invalid("An unknown error occurred. (A fault injected into stripe-sandbox.)")
+                ..Self::invalid(
+                    "An unknown error occurred. (A fault injected into stripe-sandbox.)",
+                )
             }
             .status(status),
             _ => Self::invalid("A fault injected into stripe-sandbox.").status(status),

@@ -9,8 +9,15 @@ use crate::{api, state::State};
 pub(super) fn check(params: &Params) -> Result<(), StripeError> {
     for path in params.strings("expand") {
         let segments: Vec<&str> = path.split('.').collect();
-        if segments.iter().filter(|segment| **segment != "data").count() > 4 {
-            let message = format!("You cannot expand more than 4 levels of a property. You requested {path}.");
+        if segments
+            .iter()
+            .filter(|segment| **segment != "data")
+            .count()
+            > 4
+        {
+            let message = format!(
+                "You cannot expand more than 4 levels of a property. You requested {path}."
+            );
             return Err(StripeError::validation("expand", message));
         }
         let known = api::expansions().any(|expansion| match expansion {
@@ -35,17 +42,28 @@ pub(super) fn apply(state: &State, params: &Params, answer: &mut Value) -> Resul
 }
 
 fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), String> {
-    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(());
+    };
     if let Value::Array(items) = value {
-        return items.iter_mut().try_for_each(|item| walk(state, item, path));
+        return items
+            .iter_mut()
+            .try_for_each(|item| walk(state, item, path));
     }
-    let Some(object) = value.as_object_mut() else { return Ok(()) };
+    let Some(object) = value.as_object_mut() else {
+        return Ok(());
+    };
     if !object.contains_key(*first) {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let member = include(state, text("object"), text("id"), first);
-        object.insert((*first).to_owned(), member.ok_or_else(|| (*first).to_owned())?);
+        object.insert(
+            (*first).to_owned(),
+            member.ok_or_else(|| (*first).to_owned())?,
+        );
     }
-    let Some(child) = object.get_mut(*first) else { return Ok(()) };
+    let Some(child) = object.get_mut(*first) else {
+        return Ok(());
+    };
     if let Value::String(id) = child {
         let (known, loaded) = load(state, id, first);
         if !known {
@@ -61,7 +79,11 @@ fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), String> {
 
 fn include(state: &State, kind: &str, id: &str, name: &str) -> Option<Value> {
     api::expansions().find_map(|expansion| match expansion {
-        Expansion::Include { object, field, load } if *object == kind && *field == name => load(state, id),
+        Expansion::Include {
+            object,
+            field,
+            load,
+        } if *object == kind && *field == name => load(state, id),
         _ => None,
     })
 }

@@ -103,7 +103,12 @@ impl Faults {
     pub fn add(&mut self, spec: Spec) -> String {
         self.made += 1;
         let id = format!("fault_{}", self.made);
-        self.faults.push(Fault { id: id.clone(), spec, seen: 0, hits: 0 });
+        self.faults.push(Fault {
+            id: id.clone(),
+            spec,
+            seen: 0,
+            hits: 0,
+        });
         id
     }
 
@@ -111,7 +116,9 @@ impl Faults {
     ///
     /// A request answered from the idempotency store is not carried out, so no outcome can be replaced.
     pub fn hit(&mut self, method: &str, path: &str, replayed: bool) -> Option<Fault> {
-        self.faults.iter_mut().find_map(|fault| fault.hit(method, path, replayed).then(|| fault.clone()))
+        self.faults
+            .iter_mut()
+            .find_map(|fault| fault.hit(method, path, replayed).then(|| fault.clone()))
     }
 
     /// Whether the fault is still there; holds end with it.
@@ -151,7 +158,10 @@ impl Fault {
     fn hit(&mut self, method: &str, path: &str, replayed: bool) -> bool {
         let spec = &self.spec;
         let spent = spec.times != 0 && self.hits >= spec.times;
-        let matches = spec.method.as_deref().is_none_or(|it| it.eq_ignore_ascii_case(method))
+        let matches = spec
+            .method
+            .as_deref()
+            .is_none_or(|it| it.eq_ignore_ascii_case(method))
             && spec.path.as_deref().is_none_or(|it| path.starts_with(it));
         if spent || !matches || (replayed && spec.is_outcome()) {
             return false;
@@ -173,8 +183,9 @@ mod tests {
         let spec = json!({"method": "POST", "path": "/v1/customers", "skip": 1, "times": 2, "kind": "drop_after"});
         faults.add(serde_json::from_value(spec).unwrap());
         assert!(faults.hit("GET", "/v1/customers", false).is_none());
-        let hits: Vec<bool> =
-            (0..5).map(|_| faults.hit("POST", "/v1/customers/cus_1", false).is_some()).collect();
+        let hits: Vec<bool> = (0..5)
+            .map(|_| faults.hit("POST", "/v1/customers/cus_1", false).is_some())
+            .collect();
         assert_eq!(hits, [false, true, true, false, false]);
         assert_eq!(faults.render()["data"][0]["hits"], 2);
     }

@@ -37,7 +37,10 @@ pub(super) fn canonical(params: &Params) -> String {
 /// The answer kept for a key, unless it is too old.
 pub(super) fn find<'a>(state: &'a State, key: &str) -> Option<&'a StoredAnswer> {
     let oldest = state.wall_clock() - KEPT_SECONDS;
-    state.answers.get(key).filter(|answer| answer.created >= oldest)
+    state
+        .answers
+        .get(key)
+        .filter(|answer| answer.created >= oldest)
 }
 
 /// Refuses a key's use for another request than its first.
@@ -61,26 +64,38 @@ pub(super) fn check_same(
     } else {
         return Ok(());
     };
-    Err(StripeError { kind: "idempotency_error", ..StripeError::validation("", message) }.without_param())
+    Err(StripeError {
+        kind: "idempotency_error",
+        ..StripeError::validation("", message)
+    }
+    .without_param())
 }
 
 /// Refuses keys Stripe would not take.
 pub(super) fn check_key(key: &str) -> Result<(), StripeError> {
     if key.is_empty() || key.len() > LONGEST {
         let message = format!("Idempotency keys must be between 1 and {LONGEST} characters long.");
-        return Err(StripeError { kind: "idempotency_error", ..StripeError::validation("", message) }.without_param());
+        return Err(StripeError {
+            kind: "idempotency_error",
+            ..StripeError::validation("", message)
+        }
+        .without_param());
     }
     Ok(())
 }
 
 /// The error for a key whose first request is still going.
 pub(super) fn in_use(key: &str) -> StripeError {
-    StripeError::invalid(format!(
+    let error = StripeError::invalid(format!(
         "There is currently another in-progress request using this Idempotent Key (that probably means you submitted \
          twice, and the other request is still going through): {key}. Please try again later."
     ))
     .code("idempotency_key_in_use")
-    .status(409)
+    .status(409);
+    StripeError {
+        kind: "idempotency_error",
+        ..error
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +125,10 @@ mod tests {
         let first = stored("name=a");
         for (path, form) in [("/v1/customers", "name=b"), ("/v1/products", "name=a")] {
             let error = check_same(&first, "k", path, &Params::decode(form)).unwrap_err();
-            assert_eq!((error.status, error.kind, error.param), (400, "idempotency_error", None));
+            assert_eq!(
+                (error.status, error.kind, error.param),
+                (400, "idempotency_error", None)
+            );
         }
     }
 }

@@ -32,7 +32,9 @@ impl Limiter {
             Traffic::Write => &mut self.write,
         };
         let rate = f64::from(rate);
-        let elapsed = bucket.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
+        let elapsed = bucket
+            .at
+            .map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         bucket.at = Some(now);
         bucket.spent = (bucket.spent - elapsed * rate).max(0.0);
         if bucket.spent + 1.0 > rate {
@@ -53,10 +55,15 @@ mod tests {
     fn a_second_allows_the_rate_and_refills_as_it_passes() {
         let (mut limiter, start) = (Limiter::default(), Instant::now());
         let allowed = |limiter: &mut Limiter, at: Instant| {
-            (0..10).filter(|_| limiter.allow(Traffic::Read, 4, at)).count()
+            (0..10)
+                .filter(|_| limiter.allow(Traffic::Read, 4, at))
+                .count()
         };
         assert_eq!(allowed(&mut limiter, start), 4);
         assert_eq!(allowed(&mut limiter, start + Duration::from_millis(500)), 2);
-        assert!(limiter.allow(Traffic::Write, 4, start), "writes have a bucket of their own");
+        assert!(
+            limiter.allow(Traffic::Write, 4, start),
+            "writes have a bucket of their own"
+        );
     }
 }

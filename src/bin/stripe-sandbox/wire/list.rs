@@ -27,13 +27,22 @@ pub fn page<T>(
     // One more than asked for tells whether there is more.
     let wanted = limit + 1;
     let mut rows: Vec<&T> = match cursor(&request.params)? {
-        Cursor::Start => table.iter().rev().filter(|row| keep(row)).take(wanted).collect(),
+        Cursor::Start => table
+            .iter()
+            .rev()
+            .filter(|row| keep(row))
+            .take(wanted)
+            .collect(),
         Cursor::After(id) => {
-            let older = table.before(id).ok_or_else(|| unknown(id, "starting_after"))?;
+            let older = table
+                .before(id)
+                .ok_or_else(|| unknown(id, "starting_after"))?;
             older.rev().filter(|row| keep(row)).take(wanted).collect()
         }
         Cursor::Before(id) => {
-            let newer = table.after(id).ok_or_else(|| unknown(id, "ending_before"))?;
+            let newer = table
+                .after(id)
+                .ok_or_else(|| unknown(id, "ending_before"))?;
             newer.filter(|row| keep(row)).take(wanted).collect()
         }
     };
@@ -48,7 +57,7 @@ pub fn page<T>(
 
 /// A list within an object, such as a subscription's items; `data` is complete.
 pub fn sublist(url: impl Into<String>, data: Vec<Value>) -> Value {
-    json!({ "object": "list", "data": data, "has_more": false, "url": url.into() })
+    json!({ "object": "list", "data": Value::Array(data), "has_more": false, "url": url.into() })
 }
 
 /// Whether a time satisfies a `created`-like filter.
@@ -111,7 +120,12 @@ mod tests {
         };
         // Every third is filtered out: 9, 6 and 3.
         let answer = page(&request, "number", &table, |n| n % 3 != 0, |n| json!(n))?;
-        let data = answer["data"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+        let data = answer["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_i64().unwrap())
+            .collect();
         Ok((data, answer["has_more"].as_bool().unwrap()))
     }
 
@@ -135,9 +149,18 @@ mod tests {
 
     #[test]
     fn a_cursor_must_exist_and_a_limit_lie_within_bounds() {
-        assert_eq!(listed("starting_after=n99").unwrap_err().code.as_deref(), Some("resource_missing"));
-        assert_eq!(listed("limit=0").unwrap_err().param.as_deref(), Some("limit"));
-        assert_eq!(listed("limit=101").unwrap_err().param.as_deref(), Some("limit"));
+        assert_eq!(
+            listed("starting_after=n99").unwrap_err().code.as_deref(),
+            Some("resource_missing")
+        );
+        assert_eq!(
+            listed("limit=0").unwrap_err().param.as_deref(),
+            Some("limit")
+        );
+        assert_eq!(
+            listed("limit=101").unwrap_err().param.as_deref(),
+            Some("limit")
+        );
         assert!(listed("starting_after=n1&ending_before=n2").is_err());
     }
 }

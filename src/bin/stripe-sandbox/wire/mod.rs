@@ -15,7 +15,7 @@ mod serve;
 
 pub use auth::{Caller, DEFAULT_ACCOUNT, Keys};
 
-pub use declare::{ADDRESS, Field, Shape, check, clearable, opt, req, unsupported};
+pub use declare::{ADDRESS, Field, Shape, clearable, opt, req, unsupported};
 pub use error::{Phase, StripeError};
 pub use fault::{Faults, Spec as FaultSpec};
 pub use idempotency::StoredAnswer;
@@ -23,8 +23,8 @@ pub use limits::{Limiter, Traffic};
 pub use list::{created_matches, page, sublist};
 pub use log::Log;
 pub use params::Params;
-pub use serve::{check_params, execute, serve};
 use serde_json::Value;
+pub use serve::{check_params, execute, serve};
 
 use crate::state::State;
 
@@ -89,22 +89,46 @@ pub struct Route {
 
 /// A read of one object.
 pub const fn get(path: &'static str, params: &'static [Field], handler: Handler) -> Route {
-    Route { method: Method::Get, path, params, paged: false, handler }
+    Route {
+        method: Method::Get,
+        path,
+        params,
+        paged: false,
+        handler,
+    }
 }
 
 /// A list, taking `limit`, `starting_after` and `ending_before` by itself.
 pub const fn list(path: &'static str, params: &'static [Field], handler: Handler) -> Route {
-    Route { method: Method::Get, path, params, paged: true, handler }
+    Route {
+        method: Method::Get,
+        path,
+        params,
+        paged: true,
+        handler,
+    }
 }
 
 /// A change.
 pub const fn post(path: &'static str, params: &'static [Field], handler: Handler) -> Route {
-    Route { method: Method::Post, path, params, paged: false, handler }
+    Route {
+        method: Method::Post,
+        path,
+        params,
+        paged: false,
+        handler,
+    }
 }
 
 /// A deletion.
 pub const fn delete(path: &'static str, params: &'static [Field], handler: Handler) -> Route {
-    Route { method: Method::Delete, path, params, paged: false, handler }
+    Route {
+        method: Method::Delete,
+        path,
+        params,
+        paged: false,
+        handler,
+    }
 }
 
 /// A path `expand[]` can name.

@@ -94,7 +94,9 @@ impl Params {
 
     /// A list's elements in order; empty both when absent and when unset.
     pub fn elements(&self, path: &str) -> Vec<&Value> {
-        let Some(Value::Object(map)) = self.get(path) else { return Vec::new() };
+        let Some(Value::Object(map)) = self.get(path) else {
+            return Vec::new();
+        };
         let mut elements: Vec<_> = map.iter().collect();
         elements.sort_by_key(|(key, _)| key.parse::<usize>().unwrap_or(usize::MAX));
         elements.into_iter().map(|(_, value)| value).collect()
@@ -102,13 +104,18 @@ impl Params {
 
     /// A list of texts.
     pub fn strings(&self, path: &str) -> Vec<&str> {
-        self.elements(path).into_iter().filter_map(Value::as_str).collect()
+        self.elements(path)
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect()
     }
 
     /// A list of objects.
     pub fn objects(&self, path: &str) -> Vec<Self> {
         let elements = self.elements(path).into_iter();
-        elements.filter_map(|element| element.as_object().cloned().map(Self)).collect()
+        elements
+            .filter_map(|element| element.as_object().cloned().map(Self))
+            .collect()
     }
 
     /// Writes a text parameter into a field if it was given; the empty string unsets.
@@ -137,15 +144,26 @@ impl Params {
 
 /// `a[b][]` as `["a", "b", ""]`.
 fn split(name: &str) -> Vec<&str> {
-    let Some((head, rest)) = name.split_once('[') else { return vec![name] };
+    let Some((head, rest)) = name.split_once('[') else {
+        return vec![name];
+    };
     let mut parts = vec![head];
-    parts.extend(rest.split('[').map(|part| part.strip_suffix(']').unwrap_or(part)));
+    parts.extend(
+        rest.split('[')
+            .map(|part| part.strip_suffix(']').unwrap_or(part)),
+    );
     parts
 }
 
 fn insert(map: &mut Map<String, Value>, path: &[&str], value: String) {
-    let Some((first, rest)) = path.split_first() else { return };
-    let key = if first.is_empty() { append_key(map, rest) } else { (*first).to_owned() };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    let key = if first.is_empty() {
+        append_key(map, rest)
+    } else {
+        (*first).to_owned()
+    };
     if rest.is_empty() {
         map.insert(key, Value::String(value));
         return;
@@ -162,11 +180,19 @@ fn insert(map: &mut Map<String, Value>, path: &[&str], value: String) {
 /// Where `[]` puts its value: `a[][x]=1&a[][y]=2&a[][x]=3` are two elements, since the third repeats a key.
 fn append_key(map: &Map<String, Value>, rest: &[&str]) -> String {
     let next = map.len();
-    let Some(last) = next.checked_sub(1) else { return "0".to_owned() };
+    let Some(last) = next.checked_sub(1) else {
+        return "0".to_owned();
+    };
     let open = rest.first().is_some_and(|key| {
-        map.get(&last.to_string()).and_then(Value::as_object).is_some_and(|object| !object.contains_key(*key))
+        map.get(&last.to_string())
+            .and_then(Value::as_object)
+            .is_some_and(|object| !object.contains_key(*key))
     });
-    if open { last.to_string() } else { next.to_string() }
+    if open {
+        last.to_string()
+    } else {
+        next.to_string()
+    }
 }
 
 fn flatten(value: &Value) -> Value {
@@ -175,12 +201,18 @@ fn flatten(value: &Value) -> Value {
         Value::Array(items) if items.is_empty() => Value::String(String::new()),
         Value::Array(items) => {
             let items = items.iter().enumerate();
-            Value::Object(items.map(|(at, item)| (at.to_string(), flatten(item))).collect())
+            Value::Object(
+                items
+                    .map(|(at, item)| (at.to_string(), flatten(item)))
+                    .collect(),
+            )
         }
         Value::Object(map) if map.is_empty() => Value::String(String::new()),
-        Value::Object(map) => {
-            Value::Object(map.iter().map(|(key, item)| (key.clone(), flatten(item))).collect())
-        }
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, item)| (key.clone(), flatten(item)))
+                .collect(),
+        ),
         Value::String(text) => Value::String(text.clone()),
         other => Value::String(other.to_string()),
     }
@@ -206,7 +238,10 @@ mod tests {
 
     #[test]
     fn empty_brackets_append_and_start_a_new_element_when_a_key_repeats() {
-        assert_eq!(decoded("expand[]=a&expand[]=b"), json!({"expand": {"0": "a", "1": "b"}}));
+        assert_eq!(
+            decoded("expand[]=a&expand[]=b"),
+            json!({"expand": {"0": "a", "1": "b"}})
+        );
         assert_eq!(
             decoded("i[][x]=1&i[][y]=2&i[][x]=3"),
             json!({"i": {"0": {"x": "1", "y": "2"}, "1": {"x": "3"}}})
@@ -229,7 +264,8 @@ mod tests {
 
     #[test]
     fn metadata_merges_deletes_and_clears() {
-        let mut metadata = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".into(), "2".into())]);
+        let mut metadata =
+            BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".into(), "2".into())]);
         Params::decode("metadata[a]=&metadata[c]=3").assign_metadata("metadata", &mut metadata);
         assert_eq!(metadata.keys().collect::<Vec<_>>(), ["b", "c"]);
         Params::decode("metadata=").assign_metadata("metadata", &mut metadata);

@@ -76,7 +76,12 @@ pub async fn serve(
 }
 
 fn arrive(app: &App, method: &str, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Arrival {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let query = uri.query().unwrap_or_default();
     let form = String::from_utf8_lossy(body);
     let mut params = Params::decode(query);
@@ -92,7 +97,9 @@ fn arrive(app: &App, method: &str, uri: &Uri, headers: &HeaderMap, body: &Bytes)
         body: form.into_owned(),
         params: Value::Object(params.0.clone()),
         idempotency_key: idempotency_key.clone(),
-        at_ms: milliseconds.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+        at_ms: milliseconds.map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        }),
         ..Entry::default()
     };
     let number = app.lock().log.begin(entry);
@@ -115,7 +122,9 @@ async fn handle(app: &App, arrival: &Arrival) -> Outcome {
         Err(outcome) => return outcome,
     };
     match work.fault.as_ref().map(|fault| (fault, fault.spec.kind)) {
-        Some((fault, Kind::Delay)) => tokio::time::sleep(Duration::from_millis(fault.spec.delay_ms)).await,
+        Some((fault, Kind::Delay)) => {
+            tokio::time::sleep(Duration::from_millis(fault.spec.delay_ms)).await;
+        }
         Some((fault, Kind::HoldBefore)) => hold(app, &fault.id).await,
         _ => {}
     }
@@ -137,9 +146,14 @@ fn admit(app: &App, arrival: &Arrival) -> Result<Work, Outcome> {
     let refuse = |error: StripeError| Outcome::Answer(Answer::error(&error, &arrival.id));
     let caller = authenticate(sandbox, arrival).map_err(refuse)?;
     limit(sandbox, &caller, arrival).map_err(refuse)?;
-    let key = arrival.idempotency_key.as_deref().filter(|_| arrival.method == "POST");
+    let key = arrival
+        .idempotency_key
+        .as_deref()
+        .filter(|_| arrival.method == "POST");
     let stored = key.and_then(|key| idempotency::find(sandbox.account(&caller), key).cloned());
-    let fault = sandbox.faults.hit(&arrival.method, &arrival.path, stored.is_some());
+    let fault = sandbox
+        .faults
+        .hit(&arrival.method, &arrival.path, stored.is_some());
     if let (Some(fault), Some(entry)) = (&fault, sandbox.log.entry(arrival.number)) {
         entry.fault = Some(fault.id.clone());
     }
@@ -163,6 +177,7 @@ fn admit(app: &App, arrival: &Arrival) -> Result<Work, Outcome> {
     }
     let (route, ids) = find_route(arrival).map_err(refuse)?;
     check_params(route, &arrival.params).map_err(refuse)?;
+    // The last gate: a claim released while the lock is held would wait for it for ever.
     let claim = match key {
         Some(key) => Some(Claim::new(app, sandbox, &caller, key).map_err(refuse)?),
         None => None,
@@ -174,20 +189,39 @@ fn admit(app: &App, arrival: &Arrival) -> Result<Work, Outcome> {
         params: arrival.params.clone(),
         idempotency_key: key.map(str::to_owned),
     };
-    Ok(Work { route, request, caller, fault, _claim: claim })
+    Ok(Work {
+        route,
+        request,
+        caller,
+        fault,
+        _claim: claim,
+    })
 }
 
 fn authenticate(sandbox: &Sandbox, arrival: &Arrival) -> Result<Caller, StripeError> {
-    let caller = sandbox.keys.authenticate(arrival.authorization.as_deref())?;
-    if let Some(account) = arrival.account.as_deref().filter(|account| *account != caller.account) {
+    let caller = sandbox
+        .keys
+        .authenticate(arrival.authorization.as_deref())?;
+    if let Some(account) = arrival
+        .account
+        .as_deref()
+        .filter(|account| *account != caller.account)
+    {
         let message = format!(
             "The provided key does not have access to account '{account}' (or that account does not exist)."
         );
-        return Err(StripeError::invalid(message).code("account_invalid").status(403));
+        return Err(StripeError::invalid(message)
+            .code("account_invalid")
+            .status(403));
     }
-    if let Some(version) = arrival.version.as_deref().filter(|version| *version != API_VERSION) {
+    if let Some(version) = arrival
+        .version
+        .as_deref()
+        .filter(|version| *version != API_VERSION)
+    {
         // Answering in another shape than asked for would be found out much later.
-        let message = format!("stripe-sandbox speaks Stripe API version {API_VERSION}, not {version}.");
+        let message =
+            format!("stripe-sandbox speaks Stripe API version {API_VERSION}, not {version}.");
         return Err(StripeError::invalid(message));
     }
     Ok(caller)
@@ -200,7 +234,11 @@ fn limit(sandbox: &mut Sandbox, caller: &Caller, arrival: &Arrival) -> Result<()
         _ => (Traffic::Write, settings.rate_limit_write),
     };
     let limiter = sandbox.limiters.entry(caller.clone()).or_default();
-    if limiter.allow(traffic, rate, Instant::now()) { Ok(()) } else { Err(StripeError::rate_limit()) }
+    if limiter.allow(traffic, rate, Instant::now()) {
+        Ok(())
+    } else {
+        Err(StripeError::rate_limit())
+    }
 }
 
 /// The route of a request, and the ids in its path.
@@ -218,7 +256,10 @@ fn find_route(arrival: &Arrival) -> Result<(&'static Route, Vec<String>), Stripe
 
 /// Checks parameters against the route's declaration.
 pub fn check_params(route: &Route, params: &Params) -> Result<(), StripeError> {
-    const EXPAND: &[super::Field] = &[super::clearable("expand", super::Shape::List(&super::Shape::Str))];
+    const EXPAND: &[super::Field] = &[super::clearable(
+        "expand",
+        super::Shape::List(&super::Shape::Str),
+    )];
     let cursor = if route.paged { list::CURSOR } else { &[] };
     declare::check(params, &[route.params, EXPAND, cursor])?;
     expand::check(params)
@@ -233,7 +274,9 @@ fn carry_out(app: &App, work: &Work) -> Answer {
     let request = &work.request;
     let request_id = request.id.as_deref().unwrap_or_default();
     let (answer, phase) = match &work.fault {
-        Some(fault) if fault.spec.is_outcome() => (Answer::fault(&fault.spec, request_id), Phase::Execution),
+        Some(fault) if fault.spec.is_outcome() => {
+            (Answer::fault(&fault.spec, request_id), Phase::Execution)
+        }
         _ => match execute(state, work.route, request) {
             Ok(value) => (Answer::ok(&value), Phase::Execution),
             Err(error) => (Answer::error(&error, request_id), error.phase),
@@ -265,8 +308,10 @@ fn carry_out(app: &App, work: &Work) -> Answer {
 pub fn execute(state: &mut State, route: &Route, request: &Request) -> Result<Value, StripeError> {
     state.actor = Actor::default();
     engine::process_due(state);
-    state.actor =
-        Actor { request_id: request.id.clone(), idempotency_key: request.idempotency_key.clone() };
+    state.actor = Actor {
+        request_id: request.id.clone(),
+        idempotency_key: request.idempotency_key.clone(),
+    };
     let outcome = (route.handler)(state, request);
     state.actor = Actor::default();
     let mut answer = outcome?;
@@ -279,7 +324,7 @@ async fn hold(app: &App, fault: &str) {
     let mut changes = app.faults_changed.subscribe();
     while app.lock().faults.contains(fault) {
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            news = changes.changed() => if news.is_err() { return },
             () = app.shutdown.cancelled() => return,
         }
     }
@@ -292,10 +337,18 @@ struct Claim {
 }
 
 impl Claim {
-    fn new(app: &App, sandbox: &mut Sandbox, caller: &Caller, key: &str) -> Result<Self, StripeError> {
+    fn new(
+        app: &App,
+        sandbox: &mut Sandbox,
+        caller: &Caller,
+        key: &str,
+    ) -> Result<Self, StripeError> {
         let claim = (caller.clone(), key.to_owned());
         if sandbox.in_flight.insert(claim.clone()) {
-            Ok(Self { app: app.clone(), key: claim })
+            Ok(Self {
+                app: app.clone(),
+                key: claim,
+            })
         } else {
             Err(idempotency::in_use(key))
         }
