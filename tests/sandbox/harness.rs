@@ -38,6 +38,8 @@ impl Sandbox {
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_stripe-sandbox"))
             .args(["--listen", "127.0.0.1:0"])
+            // Tests are faster than Stripe lets its users be; those about the limits set their own.
+            .args(["--rate-limit-read", "100000", "--rate-limit-write", "100000"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

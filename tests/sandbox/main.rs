@@ -23,6 +23,7 @@ mod lists;
 mod payment_methods;
 mod persistence;
 mod proration;
+mod receiver;
 mod renewals;
 mod setup_intents;
 mod subscriptions;
