@@ -20,7 +20,7 @@ pub struct Options {
     pub test: Settings,
     /// Settings of accounts in live mode.
     pub live: Settings,
-    /// Mode used where the control plane names none, and keys of the other mode are refused.
+    /// Mode the control plane means where it does not say.
     pub livemode: bool,
 }
 

@@ -5,15 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Objects by id, in order of insertion.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Vec<(String, T)>", into = "Vec<(String, T)>")]
-#[serde(bound(
-    serialize = "T: Clone + Serialize",
-    deserialize = "T: serde::de::DeserializeOwned"
-))]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Vec<(String, T)>")]
+#[serde(bound(deserialize = "T: serde::de::DeserializeOwned"))]
 pub struct Table<T> {
     places: HashMap<String, u64>,
     rows: BTreeMap<u64, (String, T)>,
@@ -87,11 +84,6 @@ impl<T> Table<T> {
     pub fn len(&self) -> usize {
         self.rows.len()
     }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
 }
 
 impl<T> From<Vec<(String, T)>> for Table<T> {
@@ -104,9 +96,9 @@ impl<T> From<Vec<(String, T)>> for Table<T> {
     }
 }
 
-impl<T> From<Table<T>> for Vec<(String, T)> {
-    fn from(table: Table<T>) -> Self {
-        table.rows.into_values().collect()
+impl<T: Serialize> Serialize for Table<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.values())
     }
 }
 

@@ -73,10 +73,54 @@ fn ids(pattern: &str, path: &str) -> Option<Vec<String>> {
     for part in pattern.split('/') {
         let segment = segments.next()?;
         if part == "{}" && !segment.is_empty() {
-            ids.push(segment.to_owned());
+            ids.push(unescaped(segment));
         } else if part != segment {
             return None;
         }
     }
     segments.next().is_none().then_some(ids)
+}
+
+/// A path segment without its percent-escapes: a product's own id may hold any character.
+fn unescaped(segment: &str) -> String {
+    if !segment.contains('%') {
+        return segment.to_owned();
+    }
+    // In a path, unlike in a form, a plus is a plus.
+    let escaped = segment
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    form_urlencoded::parse(escaped.as_bytes())
+        .next()
+        .map_or_else(String::new, |(name, _)| name.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_finds_its_route_and_ids_are_unescaped() {
+        let (found, ids) = route(Method::Post, "/v1/payment_methods/pm_1/attach").unwrap();
+        assert_eq!(
+            (found.path, ids),
+            ("/v1/payment_methods/{}/attach", vec!["pm_1".to_owned()])
+        );
+        let (_, ids) = route(Method::Get, "/v1/products/a%20b%2Fc+d").unwrap();
+        assert_eq!(ids, ["a b/c+d"]);
+        assert!(route(Method::Get, "/v1/products/").is_none());
+        assert!(route(Method::Delete, "/v1/products").is_none());
+    }
+
+    #[test]
+    fn no_two_routes_answer_the_same_request() {
+        let all: Vec<_> = ROUTES.iter().flat_map(|routes| routes.iter()).collect();
+        for (at, one) in all.iter().enumerate() {
+            let twin = all[at + 1..]
+                .iter()
+                .find(|it| it.method == one.method && it.path == one.path);
+            assert!(twin.is_none(), "{} is declared twice", one.path);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::price_terms::{INTERVAL, RECURRING, TAX_BEHAVIOR, TIER, USAGE_TYPE, read};
+pub(super) use super::price_terms::read;
+use super::price_terms::{INTERVAL, RECURRING, TAX_BEHAVIOR, TIER, USAGE_TYPE};
 use super::products;
 use crate::model::Price;
 use crate::state::State;

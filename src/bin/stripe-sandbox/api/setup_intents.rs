@@ -204,17 +204,6 @@ fn check_confirmable(intent: &SetupIntent) -> Result<(), StripeError> {
             .code("parameter_missing")
             .param("payment_method"));
     }
-    let automatic = intent.automatic_payment_methods.as_ref();
-    let redirects =
-        automatic.is_some_and(|it| it["enabled"] == true && it["allow_redirects"] == "always");
-    if redirects && intent.return_url.is_none() {
-        return Err(StripeError::invalid(
-            "This SetupIntent is configured to accept payment methods enabled in your Dashboard. Because some of \
-             these payment methods might redirect your customer off of your page, you must provide a return_url. If \
-             you don't want to accept redirect-based payment methods, set automatic_payment_methods[enabled] to true \
-             and automatic_payment_methods[allow_redirects] to never.",
-        ));
-    }
     Ok(())
 }
 

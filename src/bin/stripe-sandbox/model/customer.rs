@@ -95,7 +95,6 @@ impl Customer {
             "invoice_settings": {
                 "custom_fields": settings.custom_fields,
                 "default_payment_method": settings.default_payment_method,
-                "description": null,
                 "footer": settings.footer,
                 "rendering_options": settings.rendering_options,
             },

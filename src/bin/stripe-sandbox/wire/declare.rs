@@ -30,8 +30,6 @@ pub enum Shape {
     Object(&'static [Field]),
     /// List of that.
     List(&'static Shape),
-    /// Anything: stored and returned, without meaning to the sandbox.
-    Any,
     /// Stripe knows it, the sandbox does not.
     Unsupported,
 }
@@ -135,7 +133,7 @@ fn check_object(
             Some(Value::String(text)) if text.is_empty() && field.clearable => {
                 // Unsetting what was never modelled changes nothing.
             }
-            Some(Value::String(text)) if text.is_empty() && !matches!(field.shape, Shape::Any) => {
+            Some(Value::String(text)) if text.is_empty() => {
                 return Err(empty(&name, field));
             }
             Some(value) => check_value(value, field.shape, &name)?,
@@ -146,7 +144,6 @@ fn check_object(
 
 fn check_value(value: &Value, shape: Shape, name: &str) -> Result<(), StripeError> {
     match (shape, value) {
-        (Shape::Any, _) => Ok(()),
         (Shape::Unsupported, _) => Err(StripeError::unsupported(name)),
         (Shape::Metadata, Value::Object(map)) => check_metadata(map, name),
         (Shape::Object(fields), Value::Object(map)) => check_object(map, &[fields], name),

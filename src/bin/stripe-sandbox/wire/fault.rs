@@ -1,10 +1,10 @@
 //! Faults to be injected into coming requests.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What happens to a request hit by a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// It is answered with an error and not carried out.
@@ -146,7 +146,7 @@ impl Faults {
             .map(|fault| {
                 json!({
                     "id": fault.id, "method": fault.spec.method, "path": fault.spec.path,
-                    "skip": fault.spec.skip, "times": fault.spec.times, "hits": fault.hits,
+                    "skip": fault.spec.skip, "times": fault.spec.times, "hits": fault.hits, "kind": fault.spec.kind,
                 })
             })
             .collect();
