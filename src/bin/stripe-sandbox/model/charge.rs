@@ -81,7 +81,6 @@ impl Charge {
                 "card": method.map(|method| self.render_card(&method.render()["card"])),
                 "type": "card",
             },
-            "presentment_details": null,
             "radar_options": {},
             "receipt_email": null,
             "receipt_number": null,

@@ -267,15 +267,7 @@ impl Invoice {
             "metadata": self.metadata,
             "number": self.number,
             "on_behalf_of": null,
-            "parent": {
-                "quote_details": null,
-                "subscription_details": {
-                    "metadata": self.subscription_metadata,
-                    "subscription": self.subscription,
-                    "subscription_proration_date": self.proration_date,
-                },
-                "type": "subscription_details",
-            },
+            "parent": self.render_parent(),
             "period_end": self.period.end,
             "period_start": self.period.start,
             "receipt_number": null,
@@ -284,7 +276,6 @@ impl Invoice {
             "shipping_details": null,
             "statement_descriptor": null,
             "test_clock": self.test_clock,
-            "threshold_reason": null,
         })
     }
 
@@ -312,8 +303,7 @@ impl Invoice {
     }
 
     fn render_collection(&self) -> serde_json::Map<String, Value> {
-        let written_off = self.uncollectible_reason.as_ref();
-        members(json!({
+        let mut collection = members(json!({
             "attempt_count": self.attempt_count,
             "attempted": self.attempted,
             "auto_advance": self.auto_advance,
@@ -327,7 +317,6 @@ impl Invoice {
                 "default_mandate": null, "payment_method_options": null, "payment_method_types": null,
             },
             "status": self.status,
-            "status_details": written_off.map(|reason| json!({ "uncollectible": { "reason": reason } })),
             "status_transitions": {
                 "finalized_at": self.finalized_at,
                 "marked_uncollectible_at": self.marked_uncollectible_at,
@@ -335,7 +324,28 @@ impl Invoice {
                 "voided_at": self.voided_at,
             },
             "webhooks_delivered_at": self.created,
-        }))
+        }));
+        // Stripe leaves this out unless there is something to say.
+        if let Some(reason) = &self.uncollectible_reason {
+            let details = json!({ "uncollectible": { "reason": reason } });
+            collection.insert("status_details".to_owned(), details);
+        }
+        collection
+    }
+
+    fn render_parent(&self) -> Value {
+        let mut details = json!({
+            "metadata": self.subscription_metadata,
+            "subscription": self.subscription,
+        });
+        if let Some(at) = self.proration_date {
+            details["subscription_proration_date"] = json!(at);
+        }
+        json!({
+            "quote_details": null,
+            "subscription_details": details,
+            "type": "subscription_details",
+        })
     }
 
     fn render_links(&self, state: &State) -> serde_json::Map<String, Value> {

@@ -261,17 +261,14 @@ impl Subscription {
             "pending_invoice_item_interval": null,
             "pending_setup_intent": null,
             "pending_update": self.pending_update.as_ref().map(|update| update.render(&self.id, state)),
-            "presentment_details": null,
             "schedule": null,
             "start_date": self.start_date,
             "status": self.status,
-            "status_details": null,
             "test_clock": self.test_clock,
             "transfer_data": null,
             "trial_end": self.trial_end,
             "trial_settings": {
                 "end_behavior": {
-                    "billing_cycle_anchor": null,
                     "missing_payment_method": self.missing_payment_method,
                 },
             },
@@ -287,7 +284,6 @@ impl Item {
         json!({
             "id": self.id,
             "object": "subscription_item",
-            "billed_until": null,
             "billing_thresholds": null,
             "created": self.created,
             "current_period_end": self.period.end,
