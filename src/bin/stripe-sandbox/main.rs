@@ -1,8 +1,8 @@
 //! `stripe-sandbox`: a stateful stand-in for Stripe, over HTTP, in one process and without an account.
 //!
-//! It answers as Stripe's API version `2026-09-30.endive` does, keeps what it is told, bills, charges test cards, retries failed
-//! payments, moves test clocks, and sends signed webhooks. Point any Stripe client's base URL at it; any
-//! well-formed key works.
+//! It answers as Stripe's API version `2026-09-30.endive` does, keeps what it is told, bills, charges test
+//! cards, retries failed payments, moves test clocks, and sends signed webhooks. Point any Stripe client's
+//! base URL at it; any well-formed key works.
 //!
 //! ```text
 //! stripe-sandbox --listen 127.0.0.1:12111 --state sandbox.json
@@ -14,34 +14,39 @@
 //!
 //! # Control plane
 //!
-//! Under `/_sandbox`, in plain JSON and without a key:
+//! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
 //!
-//! | request | effect |
-//! |---|---|
-//! | `GET /_sandbox/requests?method=&path=` | every `/v1` request so far; `DELETE` forgets them |
-//! | `POST /_sandbox/faults` | errors, dropped, held or delayed answers for coming requests: `{"method", "path", "skip", "times", "kind": "status"/"drop_before"/"drop_after"/"hold_before"/"hold_after"/"delay", "status", "body": "json"/"html", "retry_after", "should_retry", "delay_ms"}`; `GET` counts hits, `DELETE` (one or all) ends holds |
-//! | `POST /_sandbox/keys/revoke`, `/restore` | makes a `{"key"}` invalid, and valid again |
-//! | `POST /_sandbox/keys/account` | gives a `{"key", "account"}` to another account, with data of its own |
-//! | `POST /_sandbox/cards` | what a `{"payment_method"}` or a `{"customer"}`'s cards do from now on: `{"behavior": "success"/"decline:CODE"/"requires_action"}` |
-//! | `POST /_sandbox/dashboard` | an API change `{"method", "path", "params"}` as a person would make it in the Dashboard |
-//! | `POST /_sandbox/webhooks` | `{"mode": "normal"/"pause"/"duplicate"/"reverse"/"drop"}`; `/flush` sends what a pause kept back |
-//! | `GET /_sandbox/state` | how many objects there are |
-//! | `POST /_sandbox/settings` | `{"rate_limit_read", "rate_limit_write", "past_due_outcome", "retry_days", "now_offset_seconds"}`; `GET` shows them |
+//! - `GET /_sandbox/requests?method=&path=`: every `/v1` request so far; `DELETE` forgets them.
+//! - `POST /_sandbox/faults`: what happens to coming requests. `method`, `path` (its beginning), `skip`
+//!   (requests let through first), `times` (0: until deleted), and `kind`: `status` (with `status`, `body`
+//!   `json` or `html`, `retry_after`, `should_retry`), `drop_before`, `drop_after`, `hold_before`,
+//!   `hold_after`, `delay` (with `delay_ms`). `GET` counts hits; `DELETE`, of one or all, ends holds.
+//! - `POST /_sandbox/keys/revoke` and `/restore`: a `key` is invalid, and valid again.
+//! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
+//! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
+//!   `behavior` is `success`, `decline:CODE` or `requires_action`.
+//! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
+//!   amounts to: `method`, `path`, `params`.
+//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse` or `drop`;
+//!   `/_sandbox/webhooks/flush` sends what a pause kept back.
+//! - `GET /_sandbox/state`: how many objects there are.
+//! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
+//!   `now_offset_seconds` (how far its wall clock is ahead); `GET` shows them.
 //!
 //! # Where it differs from Stripe
 //!
-//! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows and the sandbox does not
-//!   model is refused with a message that says so, never accepted and ignored.
-//! - There are no meters yet, so no metered prices; no coupons, taxes, schedules, Checkout, portal or search. Discounts and
-//!   computed tax are always absent.
+//! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
+//!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
+//! - There are no meters yet, so no metered prices; no coupons, taxes, schedules, Checkout, portal or search.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
 //!   completed by changing the card's behavior in the control plane and confirming again.
 //! - One API version; requests naming another are refused. The v2 API is absent.
 //! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
 //! - A change whose `expand` names a member the answer does not have is made before it is refused.
-//! - Failed webhooks are retried after seconds rather than hours (`--webhook-retry-seconds`). Failed payments are retried
-//!   on fixed days (`--retry-days`); Stripe's Smart Retries choose theirs.
-//! - Rate limits count per account and mode, not per endpoint too, and nothing ever waits for a lock.
+//! - Failed webhooks are retried after seconds rather than hours (`--webhook-retry-seconds`). Failed payments
+//!   are retried on fixed days (`--retry-days`); Stripe's Smart Retries choose theirs.
+//! - Rate limits count per account and mode, not per endpoint too, and no request waits for another's lock.
+//! - `Stripe-Should-Retry` is true for conflicts and 5xx, false for other errors, and absent for rate limits.
 //! - `tax.automatic_tax` of a customer is judged by the presence of a country (and a state or postal code in
 //!   the US and Canada) alone.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.

@@ -50,41 +50,16 @@ pub(super) fn read(
     product: &str,
     within: &str,
 ) -> Result<Price, StripeError> {
-    let at = |name: &str| {
-        if within.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{within}[{name}]")
-        }
-    };
-    let currency = params.text("currency").unwrap_or_default().to_lowercase();
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        let message = format!("Invalid currency: {currency}. Stripe takes three-letter ISO codes.");
-        return Err(StripeError::validation(&at("currency"), message));
-    }
+    let at = |name: &str| nested(within, name);
+    let currency = read_currency(params, &at("currency"))?;
     let billing_scheme: BillingScheme = params.parse("billing_scheme").unwrap_or_default();
     let tiers_mode: Option<TiersMode> = params.parse("tiers_mode");
     let (tiers, unit_amount) = match billing_scheme {
-        BillingScheme::PerUnit => {
-            if let Some(name) = ["tiers", "tiers_mode"]
-                .into_iter()
-                .find(|name| params.has(name))
-            {
-                let message = format!("You cannot pass {name} unless billing_scheme is tiered.");
-                return Err(StripeError::validation(&at(name), message));
-            }
-            let amount = amount(params, "unit_amount", &at("unit_amount"))?;
-            (
-                Vec::new(),
-                Some(amount.ok_or_else(|| StripeError::missing(&at("unit_amount")))?),
-            )
+        BillingScheme::PerUnit => (Vec::new(), Some(read_unit_amount(params, within)?)),
+        BillingScheme::Tiered if tiers_mode.is_none() => {
+            return Err(StripeError::missing("tiers_mode"));
         }
-        BillingScheme::Tiered => {
-            if tiers_mode.is_none() {
-                return Err(StripeError::missing("tiers_mode"));
-            }
-            (read_tiers(params)?, None)
-        }
+        BillingScheme::Tiered => (read_tiers(params)?, None),
     };
     let transform_quantity = read_transform(params)?;
     let mut metadata = Metadata::new();
@@ -110,6 +85,36 @@ pub(super) fn read(
         transform_quantity,
         unit_amount,
     })
+}
+
+fn nested(within: &str, name: &str) -> String {
+    if within.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{within}[{name}]")
+    }
+}
+
+fn read_currency(params: &Params, at: &str) -> Result<String, StripeError> {
+    let currency = params.text("currency").unwrap_or_default().to_lowercase();
+    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Ok(currency);
+    }
+    let message = format!("Invalid currency: {currency}. Stripe takes three-letter ISO codes.");
+    Err(StripeError::validation(at, message))
+}
+
+/// The amount of a price without tiers.
+fn read_unit_amount(params: &Params, within: &str) -> Result<Decimal, StripeError> {
+    if let Some(name) = ["tiers", "tiers_mode"]
+        .into_iter()
+        .find(|name| params.has(name))
+    {
+        let message = format!("You cannot pass {name} unless billing_scheme is tiered.");
+        return Err(StripeError::validation(&nested(within, name), message));
+    }
+    let at = nested(within, "unit_amount");
+    amount(params, "unit_amount", &at)?.ok_or_else(|| StripeError::missing(&at))
 }
 
 /// `NAME` or `NAME_decimal`, not both.

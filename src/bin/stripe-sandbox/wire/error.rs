@@ -112,9 +112,12 @@ impl StripeError {
 
     /// Too many requests.
     pub fn rate_limit() -> Self {
-        Self::invalid("Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.")
-            .code("rate_limit")
-            .status(429)
+        Self::invalid(
+            "Request rate limit exceeded. Learn more about rate limits here \
+             https://stripe.com/docs/rate-limits.",
+        )
+        .code("rate_limit")
+        .status(429)
     }
 
     /// No route.
