@@ -8,11 +8,23 @@ use crate::wire::StripeError;
 
 use super::calendar::Cadence;
 
+/// How far [`run`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is due any more.
+    Done,
+    /// Something waits for webhooks to be acknowledged.
+    Waiting,
+}
+
 /// Does everything due up to `until` on a clock, or by the wall clock, oldest first.
-pub fn run(state: &mut State, clock: Option<&str>, until: i64) {
+pub fn run(state: &mut State, clock: Option<&str>, until: i64) -> Progress {
     while let Some((at, id)) = state.billing.due.next(clock).filter(|(at, _)| *at <= until) {
         if let Some(clock) = clock.and_then(|clock| state.billing.test_clocks.get_mut(clock)) {
             clock.frozen_time = clock.frozen_time.max(at);
+        }
+        if invoices::awaits_webhooks(state, &id) {
+            return Progress::Waiting;
         }
         if id.starts_with("in_") {
             invoices::run_due(state, &id, at);
@@ -24,6 +36,7 @@ pub fn run(state: &mut State, clock: Option<&str>, until: i64) {
             state.billing.due.set(None, &id, None);
         }
     }
+    Progress::Done
 }
 
 /// Brings every advancing clock one step further: first its work is done, then it is announced ready.
@@ -32,8 +45,8 @@ pub fn advance_all(state: &mut State) {
     let advancing: Vec<_> =
         clocks.filter_map(|clock| Some((clock.id.clone(), clock.advancing?))).collect();
     for (id, (target, progress)) in advancing {
-        if progress == Advance::Requested {
-            run(state, Some(&id), target);
+        if progress == Advance::Requested && run(state, Some(&id), target) == Progress::Waiting {
+            continue;
         }
         let Some(clock) = state.billing.test_clocks.get_mut(&id) else { continue };
         clock.frozen_time = target;

@@ -1,8 +1,8 @@
 //! An invoice's life: drafted, finalised, then paid, voided or written off.
 
-use super::calendar::Period;
 use super::due::DRAFT_FOR;
-use super::{calendar::DAY, dunning, lifecycle, payments, save_customer, save_invoice};
+use super::calendar::{DAY, HOUR, Period};
+use super::{dunning, lifecycle, payments, save_customer, save_invoice};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription};
 use crate::model::{Customer, Metadata};
@@ -76,6 +76,7 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         expires_at: None,
         refused_payment_method: None,
         overdue: false,
+        created_event: None,
     }
 }
 
@@ -89,8 +90,9 @@ pub fn create(state: &mut State, invoice: Invoice) -> String {
     }
     state.billing.pending_lines.remove(&invoice.customer);
     let rendered = invoice.render(state);
-    save_invoice(state, invoice);
     state.emit("invoice.created", rendered, None);
+    let created_event = state.events.iter().next_back().map(|event| event.id.clone());
+    save_invoice(state, Invoice { created_event, ..invoice });
     id
 }
 
@@ -249,11 +251,51 @@ pub fn stop(invoice: &mut Invoice) {
     invoice.expires_at = None;
 }
 
+/// Longest time an endpoint that does not acknowledge an invoice's creation holds it back.
+const HELD_AT_MOST: i64 = 72 * HOUR;
+/// Wall-clock seconds within which an endpoint in good health acknowledges.
+const ON_ITS_WAY: i64 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Every endpoint acknowledged the invoice's creation, or was given up.
+    Heard,
+    /// The webhooks have only just been sent.
+    OnItsWay,
+    /// An endpoint does not acknowledge.
+    Unheard,
+}
+
+fn news(state: &State, invoice: &Invoice) -> News {
+    let event = invoice.created_event.as_ref().and_then(|id| state.events.get(id));
+    match event.filter(|event| event.pending_webhooks > 0 && !event.undelivered) {
+        None => News::Heard,
+        Some(event) if state.wall_clock() <= event.created + ON_ITS_WAY => News::OnItsWay,
+        Some(_) => News::Unheard,
+    }
+}
+
+/// Whether an invoice that is due must wait for webhooks only just sent: time stands still for them, since a clock that is
+/// advanced passes an hour in no time at all.
+pub fn awaits_webhooks(state: &State, id: &str) -> bool {
+    let invoice = state.billing.invoices.get(id).filter(|invoice| invoice.status == Status::Draft);
+    invoice.is_some_and(|invoice| news(state, invoice) == News::OnItsWay)
+}
+
 /// Does what is due for an invoice.
 pub fn run_due(state: &mut State, id: &str, now: i64) {
     let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
     match invoice.status {
-        Status::Draft => advance(state, id, now),
+        Status::Draft => match news(state, &invoice) {
+            News::Heard => advance(state, id, now),
+            _ if now >= invoice.created + HELD_AT_MOST => advance(state, id, now),
+            News::OnItsWay | News::Unheard => {
+                let later = (now + DRAFT_FOR).min(invoice.created + HELD_AT_MOST);
+                invoice.automatically_finalizes_at = Some(later);
+                invoice.next_payment_attempt = invoice.next_payment_attempt.map(|_| later);
+                save_invoice(state, invoice);
+            }
+        },
         Status::Open if invoice.expires_at.is_some_and(|at| at <= now) => void(state, id, now),
         Status::Open if invoice.next_payment_attempt.is_some_and(|at| at <= now) => {
             dunning::retry(state, id, now);

@@ -8,7 +8,8 @@
 //!
 //! * Usage is not metered: metered prices bill a quantity of zero.
 //! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
-//! * A renewal's draft is finalised one hour after it was made, whether or not webhooks are delivered.
+//! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
+//!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
 //! * Credits for prorations are computed from the item's price, not from what its period was really charged (they differ after a
@@ -100,7 +101,8 @@ pub fn process_due(state: &mut State) {
 /// Does everything due by `now` for objects on no test clock, and finishes advancing test clocks.
 pub fn run_due(state: &mut State, now: i64) {
     clocks::advance_all(state);
-    clocks::run(state, None, now);
+    // What waits for webhooks is due again at the next request.
+    let _ = clocks::run(state, None, now);
 }
 
 /// Stores a subscription, without an event.

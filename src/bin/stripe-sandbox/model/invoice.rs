@@ -177,6 +177,8 @@ pub struct Invoice {
     pub refused_payment_method: Option<String>,
     /// Whether the due date has passed and had its effect.
     pub overdue: bool,
+    /// The event of its creation, whose webhooks must be acknowledged before it is finalised.
+    pub created_event: Option<String>,
 }
 
 impl Invoice {

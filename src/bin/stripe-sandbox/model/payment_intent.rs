@@ -105,6 +105,7 @@ impl PaymentIntent {
                 },
             },
             "payment_method_types": ["card"],
+            "payment_record": null,
             "processing": null,
             "receipt_email": null,
             "review": null,

@@ -269,6 +269,7 @@ impl Subscription {
             "trial_end": self.trial_end,
             "trial_settings": {
                 "end_behavior": {
+                    "billing_cycle_anchor": null,
                     "missing_payment_method": self.missing_payment_method,
                 },
             },
