@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::model::invoice::{InvoicePayment, PaymentStatus};
 use crate::state::State;
 use crate::wire::{
-    Expansion, Field, Request, Route, Shape, StripeError, created_matches, get, list, opt, page, req,
-    unsupported,
+    Expansion, Field, Request, Route, Shape, StripeError, created_matches, get, list, opt, page,
+    req, unsupported,
 };
 
 /// Endpoints.
@@ -42,12 +42,20 @@ fn list_payments(state: &mut State, request: &Request) -> Result<Value, StripeEr
     let params = &request.params;
     let status: Option<PaymentStatus> = params.parse("status");
     let keep = |payment: &InvoicePayment| {
-        params.text("invoice").is_none_or(|invoice| payment.invoice == invoice)
+        params
+            .text("invoice")
+            .is_none_or(|invoice| payment.invoice == invoice)
             && params
                 .text("payment.payment_intent")
                 .is_none_or(|intent| payment.payment_intent == intent)
             && status.is_none_or(|status| payment.status == status)
             && created_matches(params, "created", payment.created)
     };
-    page(request, "invoice_payment", &state.billing.invoice_payments, keep, |row| row.render(state))
+    page(
+        request,
+        "invoice_payment",
+        &state.billing.invoice_payments,
+        keep,
+        |row| row.render(state),
+    )
 }

@@ -12,8 +12,8 @@ use crate::model::subscription::{CollectionMethod, Subscription};
 use crate::state::State;
 use crate::table::Table;
 use crate::wire::{
-    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, get, list,
-    opt, page, post, unsupported,
+    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, get,
+    list, opt, page, post, unsupported,
 };
 
 /// Endpoints.
@@ -26,13 +26,23 @@ pub const ROUTES: &[Route] = &[
     post("/v1/invoices/{}/finalize", FINALIZE, finalize),
     post("/v1/invoices/{}/pay", PAY, pay),
     post("/v1/invoices/{}/void", &[], void),
-    post("/v1/invoices/{}/mark_uncollectible", &[], mark_uncollectible),
+    post(
+        "/v1/invoices/{}/mark_uncollectible",
+        &[],
+        mark_uncollectible,
+    ),
 ];
 
 /// What `expand` can name here.
 pub const EXPANSIONS: &[Expansion] = &[
-    Expansion::Reference { field: "invoice", load },
-    Expansion::Reference { field: "latest_invoice", load },
+    Expansion::Reference {
+        field: "invoice",
+        load,
+    },
+    Expansion::Reference {
+        field: "latest_invoice",
+        load,
+    },
     Expansion::Include {
         object: "invoice",
         field: "payments",
@@ -41,7 +51,15 @@ pub const EXPANSIONS: &[Expansion] = &[
     Expansion::Include {
         object: "invoice",
         field: "confirmation_secret",
-        load: |state, id| Some(state.billing.invoices.get(id)?.render_confirmation_secret(state)),
+        load: |state, id| {
+            Some(
+                state
+                    .billing
+                    .invoices
+                    .get(id)?
+                    .render_confirmation_secret(state),
+            )
+        },
     },
 ];
 
@@ -50,12 +68,18 @@ fn load(state: &State, id: &str) -> Option<Value> {
 }
 
 const LIST: &[Field] = &[
-    opt("collection_method", Shape::Enum(&["charge_automatically", "send_invoice"])),
+    opt(
+        "collection_method",
+        Shape::Enum(&["charge_automatically", "send_invoice"]),
+    ),
     opt("created", Shape::Range),
     opt("customer", Shape::Str),
     unsupported("customer_account"),
     opt("due_date", Shape::Range),
-    opt("status", Shape::Enum(&["draft", "open", "paid", "uncollectible", "void"])),
+    opt(
+        "status",
+        Shape::Enum(&["draft", "open", "paid", "uncollectible", "void"]),
+    ),
     opt("subscription", Shape::Str),
 ];
 
@@ -116,7 +140,10 @@ const PREVIEW: &[Field] = &[
     opt(
         "subscription_details",
         Shape::Object(&[
-            opt("billing_cycle_anchor", Shape::Object(&[opt("type", Shape::Enum(&["now", "unchanged"]))])),
+            opt(
+                "billing_cycle_anchor",
+                Shape::Object(&[opt("type", Shape::Enum(&["now", "unchanged"]))]),
+            ),
             unsupported("billing_mode"),
             unsupported("billing_schedules"),
             unsupported("cancel_at"),
@@ -153,9 +180,17 @@ fn list_invoices(state: &mut State, request: &Request) -> Result<Value, StripeEr
             && method.is_none_or(|method| invoice.collection_method == method)
             && created_matches(params, "created", invoice.created)
             && (!params.has("due_date")
-                || invoice.due_date.is_some_and(|due| created_matches(params, "due_date", due)))
+                || invoice
+                    .due_date
+                    .is_some_and(|due| created_matches(params, "due_date", due)))
     };
-    page(request, "invoice", &state.billing.invoices, keep, |invoice| invoice.render(state))
+    page(
+        request,
+        "invoice",
+        &state.billing.invoices,
+        keep,
+        |invoice| invoice.render(state),
+    )
 }
 
 fn list_lines(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -165,22 +200,39 @@ fn list_lines(state: &mut State, request: &Request) -> Result<Value, StripeError
     for line in invoice.lines.iter().rev() {
         table.insert(line.id.clone(), line.clone());
     }
-    page(request, "line_item", &table, |_| true, |line| line.render(invoice, state.livemode))
+    page(
+        request,
+        "line_item",
+        &table,
+        |_| true,
+        |line| line.render(invoice, state.livemode),
+    )
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let mut invoice = find(state, request.id())?.clone();
     params.assign_metadata("metadata", &mut invoice.metadata);
-    if let Some(param) = ["description", "footer"].into_iter().find(|name| params.has(name)) {
-        require(&invoice, &[Status::Draft], &format!("{param} can be updated on drafts only.")).map_err(
-            |error| error.code("invoice_not_editable").param(param),
-        )?;
+    if let Some(param) = ["description", "footer"]
+        .into_iter()
+        .find(|name| params.has(name))
+    {
+        require(
+            &invoice,
+            &[Status::Draft],
+            &format!("{param} can be updated on drafts only."),
+        )
+        .map_err(|error| error.code("invoice_not_editable").param(param))?;
     }
     params.assign("description", &mut invoice.description);
     params.assign("footer", &mut invoice.footer);
     if let Some(method) = params.text("default_payment_method") {
-        invoice.default_payment_method = Some(own_method(state, &invoice, method, "default_payment_method")?);
+        invoice.default_payment_method = Some(own_method(
+            state,
+            &invoice,
+            method,
+            "default_payment_method",
+        )?);
     } else if params.is_unset("default_payment_method") {
         invoice.default_payment_method = None;
     }
@@ -218,7 +270,10 @@ fn finalize(state: &mut State, request: &Request) -> Result<Value, StripeError> 
         &[Status::Draft],
         "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
     )?;
-    let automatic = request.params.bool("auto_advance").unwrap_or(invoice.auto_advance);
+    let automatic = request
+        .params
+        .bool("auto_advance")
+        .unwrap_or(invoice.auto_advance);
     let now = state.now(invoice.test_clock.as_deref());
     invoices::finalize(state, request.id(), now);
     let mut invoice = find(state, request.id())?.clone();
@@ -238,11 +293,17 @@ fn pay(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let invoice = find(state, request.id())?.clone();
     match invoice.status {
         Status::Paid => return Err(StripeError::invalid("Invoice is already paid")),
-        Status::Void => return Err(StripeError::invalid("This invoice is void and can no longer be paid.")),
+        Status::Void => {
+            return Err(StripeError::invalid(
+                "This invoice is void and can no longer be paid.",
+            ));
+        }
         Status::Draft | Status::Open | Status::Uncollectible => {}
     }
     let method = params.text("payment_method");
-    let method = method.map(|id| own_method(state, &invoice, id, "payment_method")).transpose()?;
+    let method = method
+        .map(|id| own_method(state, &invoice, id, "payment_method"))
+        .transpose()?;
     let now = state.now(invoice.test_clock.as_deref());
     invoices::finalize(state, request.id(), now);
     if find(state, request.id())?.status == Status::Paid {
@@ -260,7 +321,11 @@ fn pay(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     match (payments::error(&outcome), intent) {
         (None, _) => render(state, request.id()),
         (Some(error), Some(intent)) => {
-            let intent = state.billing.payment_intents.get(&intent).map(|intent| intent.render(state));
+            let intent = state
+                .billing
+                .payment_intents
+                .get(&intent)
+                .map(|intent| intent.render(state));
             Err(error.with("payment_intent", intent.unwrap_or_default()))
         }
         (Some(error), None) => Err(error),
@@ -303,8 +368,10 @@ fn create_preview(state: &mut State, request: &Request) -> Result<Value, StripeE
     let before = state.billing.subscriptions.get(id).cloned();
     let before = before.ok_or_else(|| StripeError::no_such("subscription", id, "subscription"))?;
     if before.status.is_final() {
-        return Err(StripeError::invalid("No upcoming invoices for this subscription: it has ended.")
-            .code("invoice_upcoming_none"));
+        return Err(StripeError::invalid(
+            "No upcoming invoices for this subscription: it has ended.",
+        )
+        .code("invoice_upcoming_none"));
     }
     let details = params.object("subscription_details").unwrap_or_default();
     let given: Vec<&str> = details.0.keys().map(String::as_str).collect();
@@ -317,16 +384,21 @@ fn create_preview(state: &mut State, request: &Request) -> Result<Value, StripeE
         None => upcoming(state, &planned.after)?,
     };
     preview.id = state.new_id("upcoming_in");
-    preview.ending_balance = Some(preview.starting_balance + preview.total() - preview.amount_due());
+    preview.ending_balance =
+        Some(preview.starting_balance + preview.total() - preview.amount_due());
     preview.proration_date = Some(change.proration_date);
     Ok(preview.render(state))
 }
 
 fn upcoming(state: &State, subscription: &Subscription) -> Result<Invoice, StripeError> {
     let closed = subscription.period();
-    if subscription.cancel_at.is_some_and(|end| end <= closed.end) && subscription.pending_lines.is_empty() {
-        return Err(StripeError::invalid("No upcoming invoices for this subscription: it is about to end.")
-            .code("invoice_upcoming_none"));
+    if subscription.cancel_at.is_some_and(|end| end <= closed.end)
+        && subscription.pending_lines.is_empty()
+    {
+        return Err(StripeError::invalid(
+            "No upcoming invoices for this subscription: it is about to end.",
+        )
+        .code("invoice_upcoming_none"));
     }
     let cadence = lines::cadence_of(state, &subscription.items);
     let next = cadence.period_containing(subscription.billing_cycle_anchor, closed.end);
@@ -359,11 +431,19 @@ fn own_method(
 }
 
 fn require(invoice: &Invoice, allowed: &[Status], message: &str) -> Result<(), StripeError> {
-    if allowed.contains(&invoice.status) { Ok(()) } else { Err(StripeError::invalid(message)) }
+    if allowed.contains(&invoice.status) {
+        Ok(())
+    } else {
+        Err(StripeError::invalid(message))
+    }
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a Invoice, StripeError> {
-    state.billing.invoices.get(id).ok_or_else(|| StripeError::not_found("invoice", id))
+    state
+        .billing
+        .invoices
+        .get(id)
+        .ok_or_else(|| StripeError::not_found("invoice", id))
 }
 
 fn render(state: &State, id: &str) -> Result<Value, StripeError> {

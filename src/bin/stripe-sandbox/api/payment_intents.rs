@@ -10,8 +10,8 @@ use crate::model::invoice::Status as InvoiceStatus;
 use crate::model::payment_intent::{PaymentIntent, Status};
 use crate::state::State;
 use crate::wire::{
-    Expansion, Field, Request, Route, Shape, StripeError, created_matches, get, list, opt, page, post,
-    unsupported,
+    Expansion, Field, Request, Route, Shape, StripeError, created_matches, get, list, opt, page,
+    post, unsupported,
 };
 
 /// Endpoints.
@@ -29,8 +29,14 @@ pub const EXPANSIONS: &[Expansion] = &[
         field: "payment_intent",
         load: |state, id| Some(state.billing.payment_intents.get(id)?.render(state)),
     },
-    Expansion::Reference { field: "latest_charge", load: load_charge },
-    Expansion::Reference { field: "charge", load: load_charge },
+    Expansion::Reference {
+        field: "latest_charge",
+        load: load_charge,
+    },
+    Expansion::Reference {
+        field: "charge",
+        load: load_charge,
+    },
 ];
 
 fn load_charge(state: &State, id: &str) -> Option<Value> {
@@ -75,10 +81,18 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
 fn list_intents(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let keep = |intent: &PaymentIntent| {
-        params.text("customer").is_none_or(|customer| intent.customer == customer)
+        params
+            .text("customer")
+            .is_none_or(|customer| intent.customer == customer)
             && created_matches(params, "created", intent.created)
     };
-    page(request, "payment_intent", &state.billing.payment_intents, keep, |row| row.render(state))
+    page(
+        request,
+        "payment_intent",
+        &state.billing.payment_intents,
+        keep,
+        |row| row.render(state),
+    )
 }
 
 /// Confirming the payment intent of an invoice pays the invoice.
@@ -91,7 +105,9 @@ fn confirm(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         .code("payment_intent_unexpected_state"));
     }
     let given = request.params.text("payment_method");
-    let given = given.map(|id| payment_methods::resolve(state, id, "payment_method")).transpose()?;
+    let given = given
+        .map(|id| payment_methods::resolve(state, id, "payment_method"))
+        .transpose()?;
     let Some(method) = given.or_else(|| intent.payment_method.clone()) else {
         return Err(StripeError::invalid(
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
@@ -99,16 +115,24 @@ fn confirm(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         .code("payment_intent_unexpected_state"));
     };
     let invoice = state.billing.invoices.get(&intent.invoice);
-    let payable =
-        invoice.filter(|row| matches!(row.status, InvoiceStatus::Open | InvoiceStatus::Uncollectible));
-    let clock = payable.map(|invoice| invoice.test_clock.clone()).ok_or_else(|| {
-        StripeError::invalid("The invoice of this PaymentIntent can no longer be paid.")
-    })?;
+    let payable = invoice.filter(|row| {
+        matches!(
+            row.status,
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible
+        )
+    });
+    let clock = payable
+        .map(|invoice| invoice.test_clock.clone())
+        .ok_or_else(|| {
+            StripeError::invalid("The invoice of this PaymentIntent can no longer be paid.")
+        })?;
     let now = state.now(clock.as_deref());
     let outcome = dunning::attempt(state, &intent.invoice, Trigger::Request, Some(method), now);
     let rendered = find(state, request.id())?.render(state);
     match (payments::error(&outcome), outcome) {
-        (Some(error), payments::Outcome::Declined(_)) => Err(error.with("payment_intent", rendered)),
+        (Some(error), payments::Outcome::Declined(_)) => {
+            Err(error.with("payment_intent", rendered))
+        }
         _ => Ok(rendered),
     }
 }
@@ -121,11 +145,17 @@ fn retrieve_charge(state: &mut State, request: &Request) -> Result<Value, Stripe
 fn list_charges(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let keep = |charge: &Charge| {
-        params.text("customer").is_none_or(|customer| charge.customer == customer)
-            && params.text("payment_intent").is_none_or(|intent| charge.payment_intent == intent)
+        params
+            .text("customer")
+            .is_none_or(|customer| charge.customer == customer)
+            && params
+                .text("payment_intent")
+                .is_none_or(|intent| charge.payment_intent == intent)
             && created_matches(params, "created", charge.created)
     };
-    page(request, "charge", &state.billing.charges, keep, |row| row.render(state))
+    page(request, "charge", &state.billing.charges, keep, |row| {
+        row.render(state)
+    })
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a PaymentIntent, StripeError> {

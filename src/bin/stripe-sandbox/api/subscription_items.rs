@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{prices, subscriptions};
-use crate::engine::change::{self, Anchor, Change};
 use crate::engine::calendar::Period;
+use crate::engine::change::{self, Anchor, Change};
 use crate::engine::lines;
 use crate::model::Metadata;
 use crate::model::subscription::{Item, Subscription};
 use crate::state::State;
 use crate::table::Table;
 use crate::wire::{
-    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, delete, get, list, opt, page,
-    post, req, unsupported,
+    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, delete, get, list,
+    opt, page, post, req, unsupported,
 };
 
 /// Endpoints.
@@ -51,7 +51,10 @@ const PRICE_DATA: &[Field] = &[
             opt("interval_count", Shape::Int),
         ]),
     ),
-    opt("tax_behavior", Shape::Enum(&["exclusive", "inclusive", "unspecified"])),
+    opt(
+        "tax_behavior",
+        Shape::Enum(&["exclusive", "inclusive", "unspecified"]),
+    ),
     opt("unit_amount", Shape::Int),
     opt("unit_amount_decimal", Shape::Decimal),
 ];
@@ -155,7 +158,12 @@ fn remove(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let id = request.id().to_owned();
     let before = find(state, &id)?.0.clone();
     let before = changeable(state, &before.id, "subscription")?;
-    let items = before.items.iter().filter(|item| item.id != id).cloned().collect();
+    let items = before
+        .items
+        .iter()
+        .filter(|item| item.id != id)
+        .cloned()
+        .collect();
     apply(state, &request.params, before, items)?;
     Ok(json!({ "id": id, "object": "subscription_item", "deleted": true }))
 }
@@ -167,25 +175,39 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
 fn list_items(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let id = request.params.text("subscription").unwrap_or_default();
     let subscription = state.billing.subscriptions.get(id);
-    let subscription = subscription.ok_or_else(|| StripeError::no_such("subscription", id, "subscription"))?;
+    let subscription =
+        subscription.ok_or_else(|| StripeError::no_such("subscription", id, "subscription"))?;
     // Items are listed in their own order, and a page begins with what is newest.
     let mut items = Table::default();
     for item in subscription.items.iter().rev() {
         items.insert(item.id.clone(), item.clone());
     }
-    page(request, "subscription_item", &items, |_| true, |item| item.render(id, state))
+    page(
+        request,
+        "subscription_item",
+        &items,
+        |_| true,
+        |item| item.render(id, state),
+    )
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<(&'a Subscription, &'a Item), StripeError> {
     let subscriptions = state.billing.subscriptions.iter();
-    let mut items =
-        subscriptions.flat_map(|subscription| subscription.items.iter().map(move |item| (subscription, item)));
-    items.find(|(_, item)| item.id == id).ok_or_else(|| StripeError::not_found("subscription_item", id))
+    let mut items = subscriptions.flat_map(|subscription| {
+        subscription
+            .items
+            .iter()
+            .map(move |item| (subscription, item))
+    });
+    items
+        .find(|(_, item)| item.id == id)
+        .ok_or_else(|| StripeError::not_found("subscription_item", id))
 }
 
 fn changeable(state: &State, id: &str, param: &str) -> Result<Subscription, StripeError> {
     let subscription = state.billing.subscriptions.get(id);
-    let subscription = subscription.ok_or_else(|| StripeError::no_such("subscription", id, param))?;
+    let subscription =
+        subscription.ok_or_else(|| StripeError::no_such("subscription", id, param))?;
     subscriptions::check_changeable(subscription, &Params::default(), &["items"])?;
     Ok(subscription.clone())
 }
@@ -236,7 +258,10 @@ pub(super) fn new_item(
 ) -> Result<Item, StripeError> {
     let now = state.now(subscription.test_clock.as_deref());
     let item = first_item(state, params, at, now)?;
-    Ok(Item { period: subscription.period(), ..item })
+    Ok(Item {
+        period: subscription.period(),
+        ..item
+    })
 }
 
 /// Reads an item of a subscription that does not exist yet; its period is set later.
@@ -246,7 +271,8 @@ pub(super) fn first_item(
     at: &str,
     now: i64,
 ) -> Result<Item, StripeError> {
-    let price = price(state, params, at)?.ok_or_else(|| StripeError::missing(&join(at, "price")))?;
+    let price =
+        price(state, params, at)?.ok_or_else(|| StripeError::missing(&join(at, "price")))?;
     let mut metadata = Metadata::new();
     params.assign_metadata("metadata", &mut metadata);
     Ok(Item {
@@ -255,7 +281,10 @@ pub(super) fn first_item(
         quantity: quantity(state, params, at, &price, None)?,
         price,
         metadata,
-        period: Period { start: now, end: now },
+        period: Period {
+            start: now,
+            end: now,
+        },
     })
 }
 
@@ -273,7 +302,11 @@ pub(super) fn changed_items(
             continue;
         };
         let Some(place) = items.iter().position(|item| item.id == id) else {
-            return Err(StripeError::no_such("subscription_item", id, &join(&at, "id")));
+            return Err(StripeError::no_such(
+                "subscription_item",
+                id,
+                &join(&at, "id"),
+            ));
         };
         if entry.bool("deleted") == Some(true) {
             items.remove(place);
@@ -293,7 +326,11 @@ fn change_item(
 ) -> Result<(), StripeError> {
     // Naming the price it already has is no change, even if that price is archived by now.
     let same = params.text("price") == Some(item.price.as_str());
-    let price = if same { None } else { price(state, params, at)? };
+    let price = if same {
+        None
+    } else {
+        price(state, params, at)?
+    };
     let price = price.unwrap_or_else(|| item.price.clone());
     item.quantity = quantity(state, params, at, &price, item.quantity)?;
     item.price = price;
@@ -309,12 +346,18 @@ pub(super) fn check_items(
 ) -> Result<(), StripeError> {
     let refuse = |message: &str| Err(StripeError::invalid(message).param("items"));
     if items.is_empty() {
-        return refuse("A subscription must have at least one item; cancel it instead of removing the last one.");
+        return refuse(
+            "A subscription must have at least one item; cancel it instead of removing the last one.",
+        );
     }
     if items.len() > MOST_ITEMS {
         return refuse("A subscription can have at most 20 items.");
     }
-    let prices = || items.iter().filter_map(|item| state.prices.get(&item.price));
+    let prices = || {
+        items
+            .iter()
+            .filter_map(|item| state.prices.get(&item.price))
+    };
     if prices().any(|price| price.currency != currency) {
         return refuse("All prices of a subscription must have its currency.");
     }
@@ -325,13 +368,16 @@ pub(super) fn check_items(
         );
     }
     let twice = items.iter().enumerate().find(|(index, item)| {
-        items[..*index].iter().any(|earlier| earlier.price == item.price)
+        items[..*index]
+            .iter()
+            .any(|earlier| earlier.price == item.price)
     });
     match twice {
         None => Ok(()),
-        Some((_, item)) => {
-            refuse(&format!("Cannot add multiple subscription items with the same price: {}", item.price))
-        }
+        Some((_, item)) => refuse(&format!(
+            "Cannot add multiple subscription items with the same price: {}",
+            item.price
+        )),
     }
 }
 
@@ -344,10 +390,15 @@ fn price(state: &mut State, params: &Params, at: &str) -> Result<Option<String>,
         )),
         (Some(id), None) => {
             let name = join(at, "price");
-            let price = state.prices.get(id).ok_or_else(|| StripeError::no_such("price", id, &name))?;
+            let price = state
+                .prices
+                .get(id)
+                .ok_or_else(|| StripeError::no_such("price", id, &name))?;
             let refuse = |message: &str| Err(StripeError::invalid(message).param(name.as_str()));
             if !price.active {
-                return refuse("The price specified is inactive. This field only accepts active prices.");
+                return refuse(
+                    "The price specified is inactive. This field only accepts active prices.",
+                );
             }
             if price.recurring.is_none() {
                 return refuse(
@@ -361,7 +412,11 @@ fn price(state: &mut State, params: &Params, at: &str) -> Result<Option<String>,
             let name = join(at, "price_data");
             let product = data.text("product").unwrap_or_default();
             if !state.products.contains(product) {
-                return Err(StripeError::no_such("product", product, &join(&name, "product")));
+                return Err(StripeError::no_such(
+                    "product",
+                    product,
+                    &join(&name, "product"),
+                ));
             }
             let price = prices::read(state, &data, product, &name)?;
             let id = price.id.clone();
@@ -398,5 +453,9 @@ fn quantity(
 }
 
 fn join(at: &str, name: &str) -> String {
-    if at.is_empty() { name.to_owned() } else { format!("{at}[{name}]") }
+    if at.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{at}[{name}]")
+    }
 }

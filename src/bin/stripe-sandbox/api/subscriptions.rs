@@ -9,18 +9,18 @@ use super::subscription_items::{
 use crate::engine::calendar::DAY;
 use crate::engine::cancel::{self, Farewell};
 use crate::engine::change::{self, Anchor, Change, TrialEnd};
+use crate::engine::invoices;
 use crate::engine::subscriptions::{
     self, End, NewSubscription, ResumeAnchor, ResumeWhen, Resumption,
 };
-use crate::engine::invoices;
 use crate::model::Metadata;
 use crate::model::subscription::{
     CollectionMethod, Item, MissingPaymentMethod, PauseCollection, Status, Subscription,
 };
 use crate::state::State;
 use crate::wire::{
-    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, delete,
-    get, list, opt, page, post, req, sublist, unsupported,
+    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches,
+    delete, get, list, opt, page, post, req, sublist, unsupported,
 };
 
 /// Endpoints.
@@ -39,7 +39,11 @@ pub const EXPANSIONS: &[Expansion] = &[
         field: "subscription",
         load: |state, id| Some(state.billing.subscriptions.get(id)?.render(state)),
     },
-    Expansion::Include { object: "customer", field: "subscriptions", load: of_customer },
+    Expansion::Include {
+        object: "customer",
+        field: "subscriptions",
+        load: of_customer,
+    },
 ];
 
 const AUTOMATIC_TAX: Shape =
@@ -48,13 +52,19 @@ const COLLECTION_METHOD: Shape = Shape::Enum(&["charge_automatically", "send_inv
 const PAYMENT_SETTINGS: Shape = Shape::Object(&[
     unsupported("payment_method_options"),
     clearable("payment_method_types", Shape::List(&Shape::Str)),
-    opt("save_default_payment_method", Shape::Enum(&["off", "on_subscription"])),
+    opt(
+        "save_default_payment_method",
+        Shape::Enum(&["off", "on_subscription"]),
+    ),
 ]);
 const TRIAL_SETTINGS: Shape = Shape::Object(&[req(
     "end_behavior",
     Shape::Object(&[
         unsupported("billing_cycle_anchor"),
-        opt("missing_payment_method", Shape::Enum(&["cancel", "create_invoice", "pause"])),
+        opt(
+            "missing_payment_method",
+            Shape::Enum(&["cancel", "create_invoice", "pause"]),
+        ),
     ]),
 )]);
 const CANCELLATION_DETAILS: Shape = Shape::Object(&[
@@ -127,7 +137,10 @@ const UPDATE: &[Field] = &[
     opt("billing_cycle_anchor", ANCHOR),
     unsupported("billing_schedules"),
     unsupported("billing_thresholds"),
-    clearable("cancel_at", Shape::IntOr(&["max_period_end", "min_period_end"])),
+    clearable(
+        "cancel_at",
+        Shape::IntOr(&["max_period_end", "min_period_end"]),
+    ),
     opt("cancel_at_period_end", Shape::Bool),
     opt("cancellation_details", CANCELLATION_DETAILS),
     opt("collection_method", COLLECTION_METHOD),
@@ -145,7 +158,10 @@ const UPDATE: &[Field] = &[
     clearable(
         "pause_collection",
         Shape::Object(&[
-            req("behavior", Shape::Enum(&["keep_as_draft", "mark_uncollectible", "void"])),
+            req(
+                "behavior",
+                Shape::Enum(&["keep_as_draft", "mark_uncollectible", "void"]),
+            ),
             opt("resumes_at", Shape::Int),
         ]),
     ),
@@ -207,8 +223,13 @@ const LIST: &[Field] = &[
 /// Longest trial.
 const LONGEST_TRIAL_DAYS: i64 = 730;
 /// What an incomplete subscription still lets be changed.
-const CHANGEABLE_INCOMPLETE: &[&str] =
-    &["cancellation_details", "default_payment_method", "description", "metadata", "payment_settings"];
+const CHANGEABLE_INCOMPLETE: &[&str] = &[
+    "cancellation_details",
+    "default_payment_method",
+    "description",
+    "metadata",
+    "payment_settings",
+];
 /// What a change that waits for its payment may contain.
 const CHANGEABLE_PENDING: &[&str] = &[
     "billing_cycle_anchor",
@@ -222,12 +243,17 @@ const CHANGEABLE_PENDING: &[&str] = &[
 
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
-    let customer = customers::live(state, params.text("customer").unwrap_or_default(), "customer")?;
+    let customer = customers::live(
+        state,
+        params.text("customer").unwrap_or_default(),
+        "customer",
+    )?;
     let (customer, clock) = (customer.id.clone(), customer.test_clock.clone());
     let now = state.now(clock.as_deref());
     check_unmodelled(params)?;
-    let collection_method =
-        params.parse("collection_method").unwrap_or(CollectionMethod::ChargeAutomatically);
+    let collection_method = params
+        .parse("collection_method")
+        .unwrap_or(CollectionMethod::ChargeAutomatically);
     let trial_end = first_trial_end(params, now)?;
     if trial_end.is_some() && params.has("billing_cycle_anchor") {
         return Err(StripeError::invalid(
@@ -236,8 +262,10 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         .param("billing_cycle_anchor"));
     }
     if params.str("payment_behavior") == Some("pending_if_incomplete") {
-        return Err(StripeError::invalid("payment_behavior=pending_if_incomplete is for updates only.")
-            .param("payment_behavior"));
+        return Err(StripeError::invalid(
+            "payment_behavior=pending_if_incomplete is for updates only.",
+        )
+        .param("payment_behavior"));
     }
     let default_payment_method = payment_method(state, params, &customer)?;
     let days_until_due = days_until_due(params, collection_method, None)?;
@@ -275,11 +303,19 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     check_unmodelled(params)?;
     let now = state.now(before.test_clock.as_deref());
     let change = read_change(state, &before, params, now)?;
-    if let Some(pending) = change.after.pending_update.as_ref().filter(|_| params.has("items")) {
+    if let Some(pending) = change
+        .after
+        .pending_update
+        .as_ref()
+        .filter(|_| params.has("items"))
+    {
         // A newer change takes the place of the one that waits.
         let invoice = pending.invoice.clone();
         invoices::void(state, &invoice, now);
-        let after = Subscription { pending_update: None, ..change.after.clone() };
+        let after = Subscription {
+            pending_update: None,
+            ..change.after.clone()
+        };
         change::apply(state, &Change { after, ..change }, now)?;
     } else {
         change::apply(state, &change, now)?;
@@ -352,7 +388,10 @@ fn assign_pause(after: &mut Subscription, params: &Params) {
         after.pause_collection = None;
     } else if let Some(behavior) = params.parse("pause_collection.behavior") {
         let resumes_at = params.i64("pause_collection.resumes_at");
-        after.pause_collection = Some(PauseCollection { behavior, resumes_at });
+        after.pause_collection = Some(PauseCollection {
+            behavior,
+            resumes_at,
+        });
     }
 }
 
@@ -385,8 +424,14 @@ fn assign_end(after: &mut Subscription, params: &Params, now: i64) -> Result<(),
 }
 
 fn assign_cancellation_details(after: &mut Subscription, params: &Params) {
-    params.assign("cancellation_details.comment", &mut after.cancellation_details.comment);
-    params.assign("cancellation_details.feedback", &mut after.cancellation_details.feedback);
+    params.assign(
+        "cancellation_details.comment",
+        &mut after.cancellation_details.comment,
+    );
+    params.assign(
+        "cancellation_details.feedback",
+        &mut after.cancellation_details.feedback,
+    );
 }
 
 fn cancel(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -410,7 +455,9 @@ fn resume(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
     let subscription = find(state, request.id())?.clone();
     if subscription.status != Status::Paused {
-        return Err(StripeError::invalid("Only subscriptions with status paused can be resumed."));
+        return Err(StripeError::invalid(
+            "Only subscriptions with status paused can be resumed.",
+        ));
     }
     if subscription.collection_method == CollectionMethod::SendInvoice {
         return Err(StripeError::invalid(
@@ -449,7 +496,9 @@ fn list_subscriptions(state: &mut State, request: &Request) -> Result<Value, Str
     let method: Option<CollectionMethod> = params.parse("collection_method");
     let keep = |subscription: &Subscription| {
         let on_clock = subscription.test_clock.as_deref();
-        let visible = clock.map_or(customer.is_some() || on_clock.is_none(), |clock| on_clock == Some(clock));
+        let visible = clock.map_or(customer.is_some() || on_clock.is_none(), |clock| {
+            on_clock == Some(clock)
+        });
         visible
             && customer.is_none_or(|customer| subscription.customer == customer)
             && status_matches(status, subscription.status)
@@ -461,7 +510,13 @@ fn list_subscriptions(state: &mut State, request: &Request) -> Result<Value, Str
             && created_matches(params, "current_period_end", subscription.period().end)
             && created_matches(params, "current_period_start", subscription.period().start)
     };
-    page(request, "subscription", &state.billing.subscriptions, keep, |row| row.render(state))
+    page(
+        request,
+        "subscription",
+        &state.billing.subscriptions,
+        keep,
+        |row| row.render(state),
+    )
 }
 
 fn status_matches(wanted: Option<&str>, status: Status) -> bool {
@@ -475,14 +530,19 @@ fn status_matches(wanted: Option<&str>, status: Status) -> bool {
 
 fn of_customer(state: &State, id: &str) -> Option<Value> {
     let subscriptions = state.billing.subscriptions.iter().rev();
-    let own = subscriptions
-        .filter(|subscription| subscription.customer == id && subscription.status != Status::Canceled);
+    let own = subscriptions.filter(|subscription| {
+        subscription.customer == id && subscription.status != Status::Canceled
+    });
     let data = own.map(|subscription| subscription.render(state)).collect();
     Some(sublist(format!("/v1/customers/{id}/subscriptions"), data))
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a Subscription, StripeError> {
-    state.billing.subscriptions.get(id).ok_or_else(|| StripeError::not_found("subscription", id))
+    state
+        .billing
+        .subscriptions
+        .get(id)
+        .ok_or_else(|| StripeError::not_found("subscription", id))
 }
 
 fn render(state: &State, id: &str) -> Result<Value, StripeError> {
@@ -550,11 +610,21 @@ fn first_items(
     let now = state.now(clock.as_deref());
     let mut items = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        items.push(subscription_items::first_item(state, entry, &format!("items[{index}]"), now)?);
+        items.push(subscription_items::first_item(
+            state,
+            entry,
+            &format!("items[{index}]"),
+            now,
+        )?);
     }
     let price = items.first().and_then(|item| state.prices.get(&item.price));
-    let currency = price.map(|price| price.currency.clone()).unwrap_or_default();
-    if let Some(wanted) = params.text("currency").filter(|wanted| wanted.to_lowercase() != currency) {
+    let currency = price
+        .map(|price| price.currency.clone())
+        .unwrap_or_default();
+    if let Some(wanted) = params
+        .text("currency")
+        .filter(|wanted| wanted.to_lowercase() != currency)
+    {
         return Err(StripeError::invalid(format!(
             "The price of the first item is in {currency}, not in {wanted}."
         ))
@@ -583,8 +653,10 @@ fn first_trial_end(params: &Params, now: i64) -> Result<Option<i64>, StripeError
 fn future_trial_end(params: &Params, now: i64) -> Result<i64, StripeError> {
     let end = in_future(params, "trial_end", now)?;
     if end > now + 5 * 366 * DAY {
-        return Err(StripeError::invalid("trial_end cannot be more than five years in the future.")
-            .param("trial_end"));
+        return Err(StripeError::invalid(
+            "trial_end cannot be more than five years in the future.",
+        )
+        .param("trial_end"));
     }
     Ok(end)
 }
@@ -603,7 +675,10 @@ fn first_end(params: &Params, now: i64) -> Result<End, StripeError> {
 
 fn in_future(params: &Params, name: &str, now: i64) -> Result<i64, StripeError> {
     params.i64(name).filter(|at| *at > now).ok_or_else(|| {
-        StripeError::invalid(format!("Invalid {name}: must be a timestamp in the future.")).param(name)
+        StripeError::invalid(format!(
+            "Invalid {name}: must be a timestamp in the future."
+        ))
+        .param(name)
     })
 }
 
@@ -612,7 +687,9 @@ fn payment_method(
     params: &Params,
     customer: &str,
 ) -> Result<Option<String>, StripeError> {
-    let Some(id) = params.text("default_payment_method") else { return Ok(None) };
+    let Some(id) = params.text("default_payment_method") else {
+        return Ok(None);
+    };
     let method = state.payment_methods.get(id);
     match method.filter(|method| method.customer.as_deref() == Some(customer)) {
         Some(_) => Ok(Some(id.to_owned())),
@@ -632,7 +709,10 @@ fn days_until_due(
 ) -> Result<Option<u32>, StripeError> {
     let given = params.i64("days_until_due");
     let days = given.map(u32::try_from).transpose().map_err(|_| {
-        StripeError::validation("days_until_due", "This value must be greater than or equal to 0.")
+        StripeError::validation(
+            "days_until_due",
+            "This value must be greater than or equal to 0.",
+        )
     })?;
     match (method, days.or(before)) {
         (CollectionMethod::SendInvoice, None) => Err(StripeError::invalid(
@@ -658,7 +738,9 @@ fn payment_settings(params: &Params, before: &Value) -> Value {
         types => json!(types),
     };
     let save = params.text("payment_settings.save_default_payment_method");
-    let save = save.or(before["save_default_payment_method"].as_str()).unwrap_or("off");
+    let save = save
+        .or(before["save_default_payment_method"].as_str())
+        .unwrap_or("off");
     json!({
         "payment_method_options": null,
         "payment_method_types": types,

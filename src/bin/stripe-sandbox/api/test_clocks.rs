@@ -25,8 +25,11 @@ pub const EXPANSIONS: &[Expansion] = &[Expansion::Reference {
     load: |state, id| Some(state.billing.test_clocks.get(id)?.render(state.livemode)),
 }];
 
-const CREATE: &[Field] =
-    &[req("frozen_time", Shape::Int), opt("customer", Shape::Str), opt("name", Shape::Str)];
+const CREATE: &[Field] = &[
+    req("frozen_time", Shape::Int),
+    opt("customer", Shape::Str),
+    opt("name", Shape::Str),
+];
 const ADVANCE: &[Field] = &[req("frozen_time", Shape::Int)];
 
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -36,7 +39,10 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     }
     let frozen_time = params.i64("frozen_time").unwrap_or_default();
     if frozen_time < 0 {
-        return Err(StripeError::validation("frozen_time", "Invalid timestamp: must not be negative."));
+        return Err(StripeError::validation(
+            "frozen_time",
+            "Invalid timestamp: must not be negative.",
+        ));
     }
     let customer = params.text("customer");
     let customer = customer.map(|id| joinable(state, id)).transpose()?;
@@ -87,5 +93,11 @@ fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> 
 
 fn list_clocks(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let clocks = &state.billing.test_clocks;
-    page(request, "test clock", clocks, |_| true, |clock| clock.render(state.livemode))
+    page(
+        request,
+        "test clock",
+        clocks,
+        |_| true,
+        |clock| clock.render(state.livemode),
+    )
 }

@@ -62,7 +62,10 @@ impl Cadence {
         while self.boundary(anchor, n + 1) <= at {
             n += 1;
         }
-        Period { start: self.boundary(anchor, n), end: self.boundary(anchor, n + 1) }
+        Period {
+            start: self.boundary(anchor, n),
+            end: self.boundary(anchor, n + 1),
+        }
     }
 
     /// Average length, for ordering intervals by length and estimating.
@@ -78,17 +81,29 @@ impl Cadence {
 }
 
 fn add_months(anchor: i64, months: i64) -> i64 {
-    let span = Span::new().try_months(months).unwrap_or_else(|_| Span::new());
+    let span = Span::new()
+        .try_months(months)
+        .unwrap_or_else(|_| Span::new());
     seconds(datetime(anchor).saturating_add(span))
 }
 
 fn datetime(unix: i64) -> DateTime {
-    let limit = if unix < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_second(unix).unwrap_or(limit).to_zoned(TimeZone::UTC).datetime()
+    let limit = if unix < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_second(unix)
+        .unwrap_or(limit)
+        .to_zoned(TimeZone::UTC)
+        .datetime()
 }
 
 fn seconds(datetime: DateTime) -> i64 {
-    TimeZone::UTC.to_timestamp(datetime).unwrap_or(Timestamp::MAX).as_second()
+    TimeZone::UTC
+        .to_timestamp(datetime)
+        .unwrap_or(Timestamp::MAX)
+        .as_second()
 }
 
 #[cfg(test)]
@@ -139,29 +154,58 @@ mod tests {
         );
         assert_eq!(
             month.period_containing(anchor, end),
-            Period { start: end, end: at("2027-03-31T00:00:00Z") }
+            Period {
+                start: end,
+                end: at("2027-03-31T00:00:00Z")
+            }
         );
     }
 
     #[test]
     fn a_future_anchor_gives_periods_before_it() {
         let anchor = at("2027-03-01T00:00:00Z");
-        let period = every(1, Interval::Month).period_containing(anchor, at("2027-02-10T00:00:00Z"));
-        assert_eq!(period, Period { start: at("2027-02-01T00:00:00Z"), end: anchor });
+        let period =
+            every(1, Interval::Month).period_containing(anchor, at("2027-02-10T00:00:00Z"));
+        assert_eq!(
+            period,
+            Period {
+                start: at("2027-02-01T00:00:00Z"),
+                end: anchor
+            }
+        );
     }
 
     #[test]
     fn counted_units_of_every_kind() {
         let anchor = at("2026-11-30T06:00:00Z");
-        assert_eq!(every(3, Interval::Month).boundary(anchor, 1), at("2027-02-28T06:00:00Z"));
-        assert_eq!(every(2, Interval::Week).boundary(anchor, 1), at("2026-12-14T06:00:00Z"));
-        assert_eq!(every(10, Interval::Day).boundary(anchor, 2), at("2026-12-20T06:00:00Z"));
-        assert_eq!(every(1, Interval::Day).period_containing(anchor, anchor).seconds(), DAY);
+        assert_eq!(
+            every(3, Interval::Month).boundary(anchor, 1),
+            at("2027-02-28T06:00:00Z")
+        );
+        assert_eq!(
+            every(2, Interval::Week).boundary(anchor, 1),
+            at("2026-12-14T06:00:00Z")
+        );
+        assert_eq!(
+            every(10, Interval::Day).boundary(anchor, 2),
+            at("2026-12-20T06:00:00Z")
+        );
+        assert_eq!(
+            every(1, Interval::Day)
+                .period_containing(anchor, anchor)
+                .seconds(),
+            DAY
+        );
     }
 
     #[test]
     fn every_instant_lies_in_its_own_period_and_periods_touch() {
-        for unit in [Interval::Day, Interval::Week, Interval::Month, Interval::Year] {
+        for unit in [
+            Interval::Day,
+            Interval::Week,
+            Interval::Month,
+            Interval::Year,
+        ] {
             for count in [1, 2, 5] {
                 let interval = every(count, unit);
                 let anchor = at("2027-01-31T12:00:00Z");

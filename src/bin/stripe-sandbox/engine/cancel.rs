@@ -17,7 +17,10 @@ pub struct Farewell {
 
 /// Cancels at once, on request.
 pub fn now(state: &mut State, mut subscription: Subscription, farewell: Farewell, now: i64) {
-    let paying = matches!(subscription.status, Status::Active | Status::PastDue | Status::Unpaid);
+    let paying = matches!(
+        subscription.status,
+        Status::Active | Status::PastDue | Status::Unpaid
+    );
     if farewell.prorate && paying {
         let credits = lines::unused(state, &subscription, now);
         subscription.pending_lines.extend(credits);
@@ -38,14 +41,22 @@ pub fn now(state: &mut State, mut subscription: Subscription, farewell: Farewell
         replace_subscription(state, subscription.clone());
         let id = invoices::create(state, invoice);
         invoices::finalize(state, &id, now);
-        if state.billing.invoices.get(&id).is_some_and(|invoice| invoice.status == InvoiceStatus::Open) {
+        if state
+            .billing
+            .invoices
+            .get(&id)
+            .is_some_and(|invoice| invoice.status == InvoiceStatus::Open)
+        {
             invoices::collect(state, &id, dunning::Trigger::Request, None, now);
         }
         subscription.pending_lines.clear();
         subscription.latest_invoice = Some(id);
     }
     let reason = "cancellation_requested".to_owned();
-    subscription.cancellation_details.reason.get_or_insert(reason);
+    subscription
+        .cancellation_details
+        .reason
+        .get_or_insert(reason);
     subscription.canceled_at = Some(now);
     end(state, subscription, now);
 }
@@ -82,7 +93,12 @@ pub fn end(state: &mut State, mut subscription: Subscription, now: i64) {
     // Prorations not billed yet wait for the customer's next invoice.
     let left = std::mem::take(&mut subscription.pending_lines);
     if !left.is_empty() {
-        state.billing.pending_lines.entry(subscription.customer.clone()).or_default().extend(left);
+        state
+            .billing
+            .pending_lines
+            .entry(subscription.customer.clone())
+            .or_default()
+            .extend(left);
     }
     let rendered = subscription.render(state);
     let customer = subscription.customer.clone();

@@ -81,7 +81,12 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
             after.trial_end = Some(now);
             after.status = Status::Active;
             restart(state, &mut after, now);
-            Some(lines::charges(state, &after, after.period(), after.period()))
+            Some(lines::charges(
+                state,
+                &after,
+                after.period(),
+                after.period(),
+            ))
         }
         // Nothing is paid for in a trial or a pause, so there is nothing to prorate.
         (_, Status::Trialing | Status::Paused) => {
@@ -91,7 +96,12 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         _ if change.anchor == Anchor::Now || restarts(state, before, &after) => {
             let mut bill = credits(change.proration);
             restart(state, &mut after, now);
-            bill.extend(lines::charges(state, &after, after.period(), after.period()));
+            bill.extend(lines::charges(
+                state,
+                &after,
+                after.period(),
+                after.period(),
+            ));
             Some(bill)
         }
         _ => {
@@ -225,7 +235,9 @@ fn hold(
         invoice: invoice.id.clone(),
         items: after.items.clone(),
         changes_items: before.items != after.items,
-        trial_end: after.trial_end.filter(|_| after.trial_end != before.trial_end),
+        trial_end: after
+            .trial_end
+            .filter(|_| after.trial_end != before.trial_end),
         billing_cycle_anchor: (after.billing_cycle_anchor != before.billing_cycle_anchor)
             .then_some(after.billing_cycle_anchor),
     });
@@ -257,7 +269,10 @@ fn restarts(state: &State, before: &Subscription, after: &Subscription) -> bool 
 }
 
 fn metered(state: &State, subscription: &Subscription) -> bool {
-    let prices = subscription.items.iter().filter_map(|item| state.prices.get(&item.price));
+    let prices = subscription
+        .items
+        .iter()
+        .filter_map(|item| state.prices.get(&item.price));
     prices.into_iter().any(lines::is_metered)
 }
 

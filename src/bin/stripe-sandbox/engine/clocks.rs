@@ -42,13 +42,16 @@ pub fn run(state: &mut State, clock: Option<&str>, until: i64) -> Progress {
 /// Brings every advancing clock one step further: first its work is done, then it is announced ready.
 pub fn advance_all(state: &mut State) {
     let clocks = state.billing.test_clocks.iter();
-    let advancing: Vec<_> =
-        clocks.filter_map(|clock| Some((clock.id.clone(), clock.advancing?))).collect();
+    let advancing: Vec<_> = clocks
+        .filter_map(|clock| Some((clock.id.clone(), clock.advancing?)))
+        .collect();
     for (id, (target, progress)) in advancing {
         if progress == Advance::Requested && run(state, Some(&id), target) == Progress::Waiting {
             continue;
         }
-        let Some(clock) = state.billing.test_clocks.get_mut(&id) else { continue };
+        let Some(clock) = state.billing.test_clocks.get_mut(&id) else {
+            continue;
+        };
         clock.frozen_time = target;
         clock.advancing = match progress {
             Advance::Requested => Some((target, Advance::Done)),
@@ -78,9 +81,16 @@ pub fn advance(state: &mut State, id: &str, target: i64) -> Result<TestClock, St
         ))
         .param("frozen_time"));
     }
-    let clock = TestClock { advancing: Some((target, Advance::Requested)), ..clock };
+    let clock = TestClock {
+        advancing: Some((target, Advance::Requested)),
+        ..clock
+    };
     state.billing.test_clocks.insert(id, clock.clone());
-    state.emit("test_helpers.test_clock.advancing", clock.render(state.livemode), None);
+    state.emit(
+        "test_helpers.test_clock.advancing",
+        clock.render(state.livemode),
+        None,
+    );
     Ok(clock)
 }
 
@@ -89,7 +99,10 @@ pub fn delete(state: &mut State, id: &str) -> Result<(), StripeError> {
     let clock = idle(state, id)?;
     let customers = state.customers.iter();
     let on_clock = customers.filter(|customer| customer.test_clock.as_deref() == Some(id));
-    let on_clock: Vec<_> = on_clock.filter(|customer| !customer.deleted).cloned().collect();
+    let on_clock: Vec<_> = on_clock
+        .filter(|customer| !customer.deleted)
+        .cloned()
+        .collect();
     for mut customer in on_clock {
         customer_deleted(state, &customer.id);
         let rendered = customer.render();
@@ -98,7 +111,11 @@ pub fn delete(state: &mut State, id: &str) -> Result<(), StripeError> {
         state.emit("customer.deleted", rendered, None);
     }
     state.billing.test_clocks.remove(id);
-    state.emit("test_helpers.test_clock.deleted", clock.render(state.livemode), None);
+    state.emit(
+        "test_helpers.test_clock.deleted",
+        clock.render(state.livemode),
+        None,
+    );
     Ok(())
 }
 
@@ -123,6 +140,9 @@ fn furthest(state: &State, clock: &TestClock) -> i64 {
     let shortest = live
         .map(|subscription| lines::cadence_of(state, &subscription.items))
         .min_by_key(|cadence| cadence.mean_seconds());
-    let shortest = shortest.unwrap_or(Cadence { unit: Interval::Year, count: 1 });
+    let shortest = shortest.unwrap_or(Cadence {
+        unit: Interval::Year,
+        count: 1,
+    });
     shortest.boundary(clock.frozen_time, 2)
 }

@@ -61,8 +61,13 @@ pub fn subscription_due(subscription: &Subscription) -> Option<i64> {
         Status::Trialing => subscription.trial_end.map(|end| end - TRIAL_REMINDER),
         Status::Active | Status::PastDue | Status::Unpaid => Some(subscription.period().end),
     };
-    let resumes_at = subscription.pause_collection.and_then(|pause| pause.resumes_at);
-    [next, subscription.cancel_at, resumes_at].into_iter().flatten().min()
+    let resumes_at = subscription
+        .pause_collection
+        .and_then(|pause| pause.resumes_at);
+    [next, subscription.cancel_at, resumes_at]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// When an invoice next changes by itself.
@@ -70,10 +75,13 @@ pub fn invoice_due(invoice: &Invoice) -> Option<i64> {
     match invoice.status {
         InvoiceStatus::Draft if invoice.auto_advance => invoice.automatically_finalizes_at,
         InvoiceStatus::Open => {
-            let overdue = invoice
-                .due_date
-                .filter(|_| invoice.collection_method == CollectionMethod::SendInvoice && !invoice.overdue);
-            [invoice.next_payment_attempt, invoice.expires_at, overdue].into_iter().flatten().min()
+            let overdue = invoice.due_date.filter(|_| {
+                invoice.collection_method == CollectionMethod::SendInvoice && !invoice.overdue
+            });
+            [invoice.next_payment_attempt, invoice.expires_at, overdue]
+                .into_iter()
+                .flatten()
+                .min()
         }
         _ => None,
     }

@@ -31,14 +31,16 @@ pub fn attempt(
     if payments::intent_of(state, id).is_none() {
         payments::prepare(state, &invoice, now);
     }
-    let Some(intent) = payments::intent_of(state, id) else { return Outcome::NoPaymentMethod };
+    let Some(intent) = payments::intent_of(state, id) else {
+        return Outcome::NoPaymentMethod;
+    };
     let outcome = payments::charge(state, &intent, method.as_deref(), now);
     count(&mut invoice, trigger);
     invoice.attempted = true;
     if outcome == Outcome::Succeeded {
         invoice.refused_payment_method = None;
         save_invoice(state, invoice);
-        payments::complete(state, &intent, now);
+        payments::complete(state, id, now);
         invoices::settle(state, id, invoices::Settlement::Payment, now);
         return outcome;
     }
@@ -56,7 +58,9 @@ pub fn attempt(
 
 /// A retry by schedule. A payment method that was refused for good is not charged again, but the attempt counts.
 pub fn retry(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     let method = payments::method_for(state, &invoice).unwrap_or_default();
     if invoice.refused_payment_method.as_deref() != Some(method.as_str()) {
         attempt(state, id, Trigger::Schedule, None, now);
@@ -82,7 +86,9 @@ fn plan_retry(state: &State, invoice: &mut Invoice, trigger: Trigger, now: i64) 
         return false;
     }
     let failures = usize::try_from(invoice.attempt_count).unwrap_or(usize::MAX);
-    let wait = failures.checked_sub(1).and_then(|retry| state.settings.retry_days.get(retry));
+    let wait = failures
+        .checked_sub(1)
+        .and_then(|retry| state.settings.retry_days.get(retry));
     invoice.next_payment_attempt = wait.map(|days| now + days * DAY);
     invoice.next_payment_attempt.is_none()
 }
@@ -102,8 +108,15 @@ fn failed(state: &mut State, invoice: Invoice, outcome: &Outcome) {
 
 /// What the account's settings say of a subscription whose retries are used up.
 fn give_up(state: &mut State, id: &str, now: i64) {
-    let Some(invoice) = state.billing.invoices.get(id) else { return };
-    let Some(mut subscription) = state.billing.subscriptions.get(&invoice.subscription).cloned() else {
+    let Some(invoice) = state.billing.invoices.get(id) else {
+        return;
+    };
+    let Some(mut subscription) = state
+        .billing
+        .subscriptions
+        .get(&invoice.subscription)
+        .cloned()
+    else {
         return;
     };
     if invoice.status != Status::Open || subscription.status != SubscriptionStatus::PastDue {

@@ -1,10 +1,12 @@
 //! An invoice's life: drafted, finalised, then paid, voided or written off.
 
-use super::due::DRAFT_FOR;
 use super::calendar::{DAY, HOUR, Period};
+use super::due::DRAFT_FOR;
 use super::{dunning, lifecycle, payments, save_customer, save_invoice};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
-use crate::model::subscription::{CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription};
+use crate::model::subscription::{
+    CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
+};
 use crate::model::{Customer, Metadata};
 use crate::state::State;
 
@@ -83,7 +85,12 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
 /// Makes the invoice, as a draft nobody advances, and the subscription's latest. Takes up the pending lines.
 pub fn create(state: &mut State, invoice: Invoice) -> String {
     let id = invoice.id.clone();
-    if let Some(mut subscription) = state.billing.subscriptions.get(&invoice.subscription).cloned() {
+    if let Some(mut subscription) = state
+        .billing
+        .subscriptions
+        .get(&invoice.subscription)
+        .cloned()
+    {
         subscription.pending_lines.clear();
         subscription.latest_invoice = Some(id.clone());
         super::save_subscription(state, subscription);
@@ -91,14 +98,26 @@ pub fn create(state: &mut State, invoice: Invoice) -> String {
     state.billing.pending_lines.remove(&invoice.customer);
     let rendered = invoice.render(state);
     state.emit("invoice.created", rendered, None);
-    let created_event = state.events.iter().next_back().map(|event| event.id.clone());
-    save_invoice(state, Invoice { created_event, ..invoice });
+    let created_event = state
+        .events
+        .iter()
+        .next_back()
+        .map(|event| event.id.clone());
+    save_invoice(
+        state,
+        Invoice {
+            created_event,
+            ..invoice
+        },
+    );
     id
 }
 
 /// Lets a draft be finalised and collected by itself in an hour, unless collection is paused or given up.
 pub fn schedule(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     let subscription = state.billing.subscriptions.get(&invoice.subscription);
     let held = subscription.is_some_and(|subscription| {
         subscription.status == SubscriptionStatus::Unpaid
@@ -119,15 +138,19 @@ pub fn schedule(state: &mut State, id: &str, now: i64) {
 
 /// Makes a draft open: number, balance, payment intent. Nothing due means paid at once.
 pub fn finalize(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     if invoice.status != Status::Draft {
         return;
     }
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
-        invoice.number =
-            Some(format!("{}-{:04}", customer.invoice_prefix, customer.next_invoice_sequence));
+        invoice.number = Some(format!(
+            "{}-{:04}",
+            customer.invoice_prefix, customer.next_invoice_sequence
+        ));
         customer.next_invoice_sequence += 1;
         invoice.starting_balance = customer.balance;
         // What the balance neither covers nor swells is due; a credit that exceeds the total stays a credit.
@@ -157,7 +180,9 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
 /// What Stripe does with a draft whose hour is over: finalises it, then collects, sends, voids or writes it off.
 pub fn advance(state: &mut State, id: &str, now: i64) {
     finalize(state, id, now);
-    let Some(invoice) = state.billing.invoices.get(id) else { return };
+    let Some(invoice) = state.billing.invoices.get(id) else {
+        return;
+    };
     if invoice.status != Status::Open {
         return;
     }
@@ -166,7 +191,9 @@ pub fn advance(state: &mut State, id: &str, now: i64) {
     match pause.map(|pause| pause.behavior) {
         Some(PauseBehavior::Void) => void(state, id, now),
         Some(PauseBehavior::MarkUncollectible) => write_off(state, id, "subscription_paused", now),
-        Some(PauseBehavior::KeepAsDraft) | None => collect(state, id, dunning::Trigger::Schedule, None, now),
+        Some(PauseBehavior::KeepAsDraft) | None => {
+            collect(state, id, dunning::Trigger::Schedule, None, now)
+        }
     }
 }
 
@@ -178,7 +205,9 @@ pub fn collect(
     method: Option<String>,
     now: i64,
 ) {
-    let Some(invoice) = state.billing.invoices.get(id) else { return };
+    let Some(invoice) = state.billing.invoices.get(id) else {
+        return;
+    };
     if trigger == dunning::Trigger::Schedule
         && invoice.collection_method == CollectionMethod::SendInvoice
     {
@@ -191,7 +220,9 @@ pub fn collect(
 
 /// Marks an invoice paid, and lets its subscription know.
 pub fn settle(state: &mut State, id: &str, settlement: Settlement, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     invoice.status = Status::Paid;
     invoice.amount_paid = invoice.amount_due();
     invoice.paid_at = Some(now);
@@ -213,11 +244,14 @@ pub fn settle(state: &mut State, id: &str, settlement: Settlement, now: i64) {
 
 /// Makes an open or written-off invoice void, and gives back the credit it had used.
 pub fn void(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     payments::give_up(state, id, "void_invoice", now);
-    if let (Some(ending), Some(mut customer)) =
-        (invoice.ending_balance, state.customers.get(&invoice.customer).cloned())
-    {
+    if let (Some(ending), Some(mut customer)) = (
+        invoice.ending_balance,
+        state.customers.get(&invoice.customer).cloned(),
+    ) {
         customer.balance += invoice.starting_balance - ending;
         save_customer(state, customer);
     }
@@ -232,7 +266,9 @@ pub fn void(state: &mut State, id: &str, now: i64) {
 
 /// Writes an open invoice off. It can be paid still.
 pub fn write_off(state: &mut State, id: &str, reason: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     invoice.status = Status::Uncollectible;
     invoice.marked_uncollectible_at = Some(now);
     invoice.uncollectible_reason = Some(reason.to_owned());
@@ -267,7 +303,10 @@ enum News {
 }
 
 fn news(state: &State, invoice: &Invoice) -> News {
-    let event = invoice.created_event.as_ref().and_then(|id| state.events.get(id));
+    let event = invoice
+        .created_event
+        .as_ref()
+        .and_then(|id| state.events.get(id));
     match event.filter(|event| event.pending_webhooks > 0 && !event.undelivered) {
         None => News::Heard,
         Some(event) if state.wall_clock() <= event.created + ON_ITS_WAY => News::OnItsWay,
@@ -278,13 +317,19 @@ fn news(state: &State, invoice: &Invoice) -> News {
 /// Whether an invoice that is due must wait for webhooks only just sent: time stands still for them, since a clock that is
 /// advanced passes an hour in no time at all.
 pub fn awaits_webhooks(state: &State, id: &str) -> bool {
-    let invoice = state.billing.invoices.get(id).filter(|invoice| invoice.status == Status::Draft);
+    let invoice = state
+        .billing
+        .invoices
+        .get(id)
+        .filter(|invoice| invoice.status == Status::Draft);
     invoice.is_some_and(|invoice| news(state, invoice) == News::OnItsWay)
 }
 
 /// Does what is due for an invoice.
 pub fn run_due(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else { return };
+    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
+        return;
+    };
     match invoice.status {
         Status::Draft => match news(state, &invoice) {
             News::Heard => advance(state, id, now),

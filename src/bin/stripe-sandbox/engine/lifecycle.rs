@@ -18,8 +18,12 @@ use crate::state::State;
 
 /// Does what is due for a subscription.
 pub fn run_due(state: &mut State, id: &str, now: i64) {
-    let Some(mut subscription) = state.billing.subscriptions.get(id).cloned() else { return };
-    let resumes_at = subscription.pause_collection.and_then(|pause| pause.resumes_at);
+    let Some(mut subscription) = state.billing.subscriptions.get(id).cloned() else {
+        return;
+    };
+    let resumes_at = subscription
+        .pause_collection
+        .and_then(|pause| pause.resumes_at);
     if resumes_at.is_some_and(|at| at <= now) {
         subscription.pause_collection = None;
         let next = subscription_due(&subscription);
@@ -45,8 +49,12 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
 
 /// Announces the end of a trial, once, if it is near.
 pub fn remind_if_near(state: &mut State, id: &str, now: i64) {
-    let Some(subscription) = state.billing.subscriptions.get(id).cloned() else { return };
-    let near = subscription.trial_end.is_some_and(|end| end - TRIAL_REMINDER <= now);
+    let Some(subscription) = state.billing.subscriptions.get(id).cloned() else {
+        return;
+    };
+    let near = subscription
+        .trial_end
+        .is_some_and(|end| end - TRIAL_REMINDER <= now);
     if subscription.status == Status::Trialing && near && !subscription.trial_reminded {
         remind(state, subscription);
     }
@@ -77,7 +85,10 @@ fn incomplete_expired(state: &mut State, mut subscription: Subscription, now: i6
 }
 
 /// What the end of a trial makes of a subscription that nothing can be charged to; `None` if there is nothing special.
-pub fn without_payment_method(state: &State, subscription: &Subscription) -> Option<MissingPaymentMethod> {
+pub fn without_payment_method(
+    state: &State,
+    subscription: &Subscription,
+) -> Option<MissingPaymentMethod> {
     let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
     let missing = charged && payments::default_method(state, subscription).is_none();
     (missing && subscription.missing_payment_method != MissingPaymentMethod::CreateInvoice)
@@ -107,12 +118,19 @@ fn renew(state: &mut State, mut subscription: Subscription) {
     let closed = subscription.period();
     let natural = lines::cadence_of(state, &subscription.items)
         .period_containing(subscription.billing_cycle_anchor, closed.end);
-    let end = subscription.cancel_at.map_or(natural.end, |end| natural.end.min(end));
-    let next = Period { start: closed.end, end };
+    let end = subscription
+        .cancel_at
+        .map_or(natural.end, |end| natural.end.min(end));
+    let next = Period {
+        start: closed.end,
+        end,
+    };
     subscription.set_period(next);
     let id = subscription.id.clone();
     save_subscription(state, subscription);
-    let Some(subscription) = state.billing.subscriptions.get(&id) else { return };
+    let Some(subscription) = state.billing.subscriptions.get(&id) else {
+        return;
+    };
     let mut items = lines::usage(state, subscription, closed);
     items.extend(lines::charges(state, subscription, next, natural));
     let draft = Draft {
@@ -131,10 +149,15 @@ fn latest_finalized<'a>(state: &'a State, subscription: &Subscription) -> Option
     let counts = |invoice: &&Invoice| {
         invoice.finalized_at.is_some() && invoice.status != InvoiceStatus::Void
     };
-    let latest = subscription.latest_invoice.as_ref().and_then(|id| state.billing.invoices.get(id));
+    let latest = subscription
+        .latest_invoice
+        .as_ref()
+        .and_then(|id| state.billing.invoices.get(id));
     latest.filter(counts).or_else(|| {
         let invoices = state.billing.invoices.iter().rev();
-        invoices.filter(|invoice| invoice.subscription == subscription.id).find(counts)
+        invoices
+            .filter(|invoice| invoice.subscription == subscription.id)
+            .find(counts)
     })
 }
 
@@ -146,23 +169,33 @@ fn of_invoice(state: &State, id: &str) -> Option<(Invoice, Subscription)> {
 
 /// An invoice was paid.
 pub fn invoice_settled(state: &mut State, id: &str, now: i64) {
-    let Some((invoice, mut subscription)) = of_invoice(state, id) else { return };
+    let Some((invoice, mut subscription)) = of_invoice(state, id) else {
+        return;
+    };
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         customer.delinquent = false;
         save_customer(state, customer);
     }
-    let pending = subscription.pending_update.take_if(|update| update.invoice == invoice.id);
+    let pending = subscription
+        .pending_update
+        .take_if(|update| update.invoice == invoice.id);
     if let Some(update) = pending {
         super::change::apply_pending(&mut subscription, &update);
         let rendered = subscription.render(state);
         save_subscription(state, subscription.clone());
-        state.emit("customer.subscription.pending_update_applied", rendered, None);
+        state.emit(
+            "customer.subscription.pending_update_applied",
+            rendered,
+            None,
+        );
     }
     keep_payment_method(state, &mut subscription, &invoice);
     let latest = subscription.latest_invoice.as_deref() == Some(id);
     match subscription.status {
         Status::Incomplete => subscription.status = Status::Active,
-        Status::Paused if latest && invoice.amount_due() > 0 => return resumed(state, subscription),
+        Status::Paused if latest && invoice.amount_due() > 0 => {
+            return resumed(state, subscription);
+        }
         Status::PastDue | Status::Unpaid => recover(state, &mut subscription),
         _ => {}
     }
@@ -180,7 +213,9 @@ pub fn resumed(state: &mut State, mut subscription: Subscription) {
 
 /// An attempt to collect an invoice failed.
 pub fn invoice_unpaid(state: &mut State, id: &str) {
-    let Some((_, mut subscription)) = of_invoice(state, id) else { return };
+    let Some((_, mut subscription)) = of_invoice(state, id) else {
+        return;
+    };
     let latest = latest_finalized(state, &subscription).is_some_and(|latest| latest.id == id);
     if subscription.status == Status::Active && latest && subscription.pending_update.is_none() {
         subscription.status = Status::PastDue;
@@ -195,11 +230,21 @@ pub fn invoice_overdue(state: &mut State, id: &str, _now: i64) {
 
 /// An invoice was voided or written off.
 pub fn invoice_given_up(state: &mut State, id: &str, now: i64) {
-    let Some((invoice, mut subscription)) = of_invoice(state, id) else { return };
-    if subscription.pending_update.take_if(|update| update.invoice == invoice.id).is_some() {
+    let Some((invoice, mut subscription)) = of_invoice(state, id) else {
+        return;
+    };
+    if subscription
+        .pending_update
+        .take_if(|update| update.invoice == invoice.id)
+        .is_some()
+    {
         let rendered = subscription.render(state);
         save_subscription(state, subscription);
-        state.emit("customer.subscription.pending_update_expired", rendered, None);
+        state.emit(
+            "customer.subscription.pending_update_expired",
+            rendered,
+            None,
+        );
         return;
     }
     let void = invoice.status == InvoiceStatus::Void;
@@ -231,9 +276,9 @@ fn keep_payment_method(state: &State, subscription: &mut Subscription, invoice: 
     if subscription.payment_settings["save_default_payment_method"] != "on_subscription" {
         return;
     }
-    let payments = state.billing.invoice_payments.iter().rev();
+    let payments = state.billing.payments_of(&invoice.id).rev();
     let intent = payments
-        .filter(|payment| payment.invoice == invoice.id && payment.paid_at.is_some())
+        .filter(|payment| payment.paid_at.is_some())
         .find_map(|payment| state.billing.payment_intents.get(&payment.payment_intent));
     if let Some(method) = intent.and_then(|intent| intent.payment_method.clone()) {
         subscription.default_payment_method = Some(method);

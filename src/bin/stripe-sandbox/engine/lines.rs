@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::calendar::{Cadence, Period};
-use super::pricing::{self, PackageRounding, Packages, Portion, Scheme, Tier};
+use super::pricing::{self, PackageRounding, Packages, Scheme, Tier};
 use super::{proration, wording};
 use crate::model::invoice::{CreditedItems, Line};
 use crate::model::subscription::{Item, Subscription};
@@ -12,33 +12,46 @@ use crate::state::{State, new_id};
 
 /// How often a price recurs. A one-time price has no place in a subscription and is refused before it gets here.
 pub fn cadence(price: &Price) -> Cadence {
-    price.recurring.as_ref().map_or(Cadence { unit: Interval::Month, count: 1 }, |recurring| Cadence {
-        unit: recurring.interval,
-        count: u32::try_from(recurring.interval_count).unwrap_or(1),
-    })
+    price.recurring.as_ref().map_or(
+        Cadence {
+            unit: Interval::Month,
+            count: 1,
+        },
+        |recurring| Cadence {
+            unit: recurring.interval,
+            count: u32::try_from(recurring.interval_count).unwrap_or(1),
+        },
+    )
 }
 
 /// How often the items recur; all have the same cadence.
 pub fn cadence_of(state: &State, items: &[Item]) -> Cadence {
     let price = items.first().and_then(|item| state.prices.get(&item.price));
-    price.map_or(Cadence { unit: Interval::Month, count: 1 }, cadence)
+    price.map_or(
+        Cadence {
+            unit: Interval::Month,
+            count: 1,
+        },
+        cadence,
+    )
 }
 
 /// Whether the price is charged for usage, afterwards.
 pub fn is_metered(price: &Price) -> bool {
-    price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type == UsageType::Metered)
+    price
+        .recurring
+        .as_ref()
+        .is_some_and(|recurring| recurring.usage_type == UsageType::Metered)
 }
 
-/// What the item costs for a whole period, in one line or more.
-pub fn portions(price: &Price, quantity: u64) -> Vec<Portion> {
-    let packages = price.transform_quantity.map(|transform| Packages {
+fn packages(price: &Price) -> Option<Packages> {
+    price.transform_quantity.map(|transform| Packages {
         divide_by: u64::try_from(transform.divide_by).unwrap_or(1),
         rounding: match transform.round {
             Round::Up => PackageRounding::Up,
             Round::Down => PackageRounding::Down,
         },
-    });
-    pricing::portions(&scheme(price), packages, quantity)
+    })
 }
 
 /// What the items cost for a whole period, usage aside.
@@ -47,14 +60,26 @@ pub fn recurring_amount(state: &State, items: &[Item]) -> i64 {
 }
 
 /// Lines for licensed items over `billed`, which is `natural` or, before an anchor in the future or up to a set end, a part of it.
-pub fn charges(state: &State, subscription: &Subscription, billed: Period, natural: Period) -> Vec<Line> {
+pub fn charges(
+    state: &State,
+    subscription: &Subscription,
+    billed: Period,
+    natural: Period,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     for (item, price) in priced(state, &subscription.items) {
         if is_metered(price) {
             continue;
         }
         if billed == natural {
-            lines.extend(whole(state, subscription, item, price, quantity(item), billed));
+            lines.extend(whole(
+                state,
+                subscription,
+                item,
+                price,
+                quantity(item),
+                billed,
+            ));
         } else {
             let amount = proration::share(item_amount(state, item), natural, billed);
             let name = product_name(state, price);
@@ -70,7 +95,9 @@ pub fn charges(state: &State, subscription: &Subscription, billed: Period, natur
 /// The sandbox has no meters yet, so usage is always zero; the line is there as on Stripe's invoices.
 pub fn usage(state: &State, subscription: &Subscription, closed: Period) -> Vec<Line> {
     let items = priced(state, &subscription.items).filter(|(_, price)| is_metered(price));
-    items.flat_map(|(item, price)| whole(state, subscription, item, price, 0, closed)).collect()
+    items
+        .flat_map(|(item, price)| whole(state, subscription, item, price, 0, closed))
+        .collect()
 }
 
 /// Lines of a trial: one for each item, for nothing.
@@ -96,8 +123,11 @@ pub fn prorations(state: &State, before: &Subscription, after: &[Item], at: i64)
             other.id == item.id && other.price == item.price && other.quantity == item.quantity
         })
     };
-    let given_up: Vec<&Item> =
-        before.items.iter().filter(|item| !unchanged(item, after)).collect();
+    let given_up: Vec<&Item> = before
+        .items
+        .iter()
+        .filter(|item| !unchanged(item, after))
+        .collect();
     let mut lines = credits(state, before, &given_up, at);
     let (natural, left) = spans(state, before, at);
     let taken_up = priced(state, after).filter(|(item, _)| !unchanged(item, &before.items));
@@ -111,19 +141,29 @@ pub fn prorations(state: &State, before: &Subscription, after: &[Item], at: i64)
 
 /// The credits for everything the subscription has paid for beyond `at`.
 pub fn unused(state: &State, subscription: &Subscription, at: i64) -> Vec<Line> {
-    credits(state, subscription, &subscription.items.iter().collect::<Vec<_>>(), at)
+    credits(
+        state,
+        subscription,
+        &subscription.items.iter().collect::<Vec<_>>(),
+        at,
+    )
 }
 
 fn credits(state: &State, subscription: &Subscription, items: &[&Item], at: i64) -> Vec<Line> {
     let (natural, left) = spans(state, subscription, at);
-    let priced = items.iter().filter_map(|item| Some((*item, state.prices.get(&item.price)?)));
+    let priced = items
+        .iter()
+        .filter_map(|item| Some((*item, state.prices.get(&item.price)?)));
     priced
         .filter(|(_, price)| !is_metered(price))
         .map(|(item, price)| {
             let amount = -proration::share(item_amount(state, item), natural, left);
             let text = wording::credit(&product_name(state, price), quantity(item), at);
             let credited = charged_before(state, subscription, item);
-            Line { credited, ..prorated(subscription, item, price, amount, text, left) }
+            Line {
+                credited,
+                ..prorated(subscription, item, price, amount, text, left)
+            }
         })
         .collect()
 }
@@ -133,18 +173,36 @@ fn spans(state: &State, subscription: &Subscription, at: i64) -> (Period, Period
     let current = subscription.period();
     let cadence = cadence_of(state, &subscription.items);
     let natural = cadence.period_containing(subscription.billing_cycle_anchor, current.start);
-    (natural, Period { start: at.clamp(current.start, current.end), end: current.end })
+    (
+        natural,
+        Period {
+            start: at.clamp(current.start, current.end),
+            end: current.end,
+        },
+    )
 }
 
 /// The lines that charged the item for its current period.
-fn charged_before(state: &State, subscription: &Subscription, item: &Item) -> Option<CreditedItems> {
+fn charged_before(
+    state: &State,
+    subscription: &Subscription,
+    item: &Item,
+) -> Option<CreditedItems> {
     let invoices = state.billing.invoices.iter().rev();
     let own = |line: &&Line| line.item == item.id && line.price == item.price && line.amount >= 0;
     let invoice = invoices
         .filter(|invoice| invoice.subscription == subscription.id)
         .find(|invoice| invoice.lines.iter().any(|line| own(&line)))?;
-    let lines = invoice.lines.iter().filter(own).map(|line| line.id.clone()).collect();
-    Some(CreditedItems { invoice: invoice.id.clone(), lines })
+    let lines = invoice
+        .lines
+        .iter()
+        .filter(own)
+        .map(|line| line.id.clone())
+        .collect();
+    Some(CreditedItems {
+        invoice: invoice.id.clone(),
+        lines,
+    })
 }
 
 fn whole(
@@ -156,7 +214,7 @@ fn whole(
     period: Period,
 ) -> Vec<Line> {
     let name = product_name(state, price);
-    portions(price, quantity)
+    pricing::portions(&scheme(price), packages(price), quantity)
         .into_iter()
         .map(|portion| Line {
             unit_amount: portion.unit_amount,
@@ -200,7 +258,9 @@ fn prorated(
 }
 
 fn priced<'a>(state: &'a State, items: &'a [Item]) -> impl Iterator<Item = (&'a Item, &'a Price)> {
-    items.iter().filter_map(|item| Some((item, state.prices.get(&item.price)?)))
+    items
+        .iter()
+        .filter_map(|item| Some((item, state.prices.get(&item.price)?)))
 }
 
 fn quantity(item: &Item) -> u64 {
@@ -210,14 +270,17 @@ fn quantity(item: &Item) -> u64 {
 fn item_amount(state: &State, item: &Item) -> i64 {
     match state.prices.get(&item.price) {
         Some(price) if !is_metered(price) => {
-            portions(price, quantity(item)).iter().map(|portion| portion.amount).sum()
+            pricing::amount(&scheme(price), packages(price), quantity(item))
         }
         _ => 0,
     }
 }
 
 fn product_name(state: &State, price: &Price) -> String {
-    state.products.get(&price.product).map_or_else(|| price.product.clone(), |product| product.name.clone())
+    state
+        .products
+        .get(&price.product)
+        .map_or_else(|| price.product.clone(), |product| product.name.clone())
 }
 
 fn scheme(price: &Price) -> Scheme {

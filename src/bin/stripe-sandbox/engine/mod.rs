@@ -36,6 +36,9 @@ pub mod proration;
 pub mod subscriptions;
 pub mod wording;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +70,7 @@ pub struct Billing {
     pub test_clocks: Table<TestClock>,
     /// Prorations of ended subscriptions, by customer, for the customer's next invoice.
     pub pending_lines: HashMap<String, Vec<Line>>,
+    by_invoice: HashMap<String, Vec<String>>,
     due: DueQueue,
 }
 
@@ -74,6 +78,25 @@ impl Billing {
     /// The frozen time of a test clock; `None` if there is no such clock.
     pub fn frozen_time(&self, clock: &str) -> Option<i64> {
         self.test_clocks.get(clock).map(|clock| clock.frozen_time)
+    }
+
+    /// Records a payment towards an invoice.
+    pub fn insert_payment(&mut self, payment: InvoicePayment) {
+        self.by_invoice
+            .entry(payment.invoice.clone())
+            .or_default()
+            .push(payment.id.clone());
+        self.invoice_payments.insert(payment.id.clone(), payment);
+    }
+
+    /// The payments towards an invoice, oldest first.
+    pub fn payments_of(&self, invoice: &str) -> impl DoubleEndedIterator<Item = &InvoicePayment> {
+        let ids = self
+            .by_invoice
+            .get(invoice)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        ids.iter().filter_map(|id| self.invoice_payments.get(id))
     }
 
     /// Objects by resource name, for the control plane.
@@ -108,13 +131,23 @@ pub fn run_due(state: &mut State, now: i64) {
 /// Stores a subscription, without an event.
 pub fn replace_subscription(state: &mut State, subscription: Subscription) {
     let at = due::subscription_due(&subscription);
-    state.billing.due.set(subscription.test_clock.as_deref(), &subscription.id, at);
-    state.billing.subscriptions.insert(subscription.id.clone(), subscription);
+    state
+        .billing
+        .due
+        .set(subscription.test_clock.as_deref(), &subscription.id, at);
+    state
+        .billing
+        .subscriptions
+        .insert(subscription.id.clone(), subscription);
 }
 
 /// Stores a subscription, with an event if it existed and shows a difference.
 pub fn save_subscription(state: &mut State, subscription: Subscription) {
-    let before = state.billing.subscriptions.get(&subscription.id).map(|old| old.render(state));
+    let before = state
+        .billing
+        .subscriptions
+        .get(&subscription.id)
+        .map(|old| old.render(state));
     let after = subscription.render(state);
     replace_subscription(state, subscription);
     if let Some(before) = before {
@@ -124,9 +157,17 @@ pub fn save_subscription(state: &mut State, subscription: Subscription) {
 
 /// Stores an invoice, with an event if it existed and shows a difference.
 pub fn save_invoice(state: &mut State, invoice: Invoice) {
-    let before = state.billing.invoices.get(&invoice.id).map(|old| old.render(state));
+    let before = state
+        .billing
+        .invoices
+        .get(&invoice.id)
+        .map(|old| old.render(state));
     let after = invoice.render(state);
-    state.billing.due.set(invoice.test_clock.as_deref(), &invoice.id, due::invoice_due(&invoice));
+    state.billing.due.set(
+        invoice.test_clock.as_deref(),
+        &invoice.id,
+        due::invoice_due(&invoice),
+    );
     state.billing.invoices.insert(invoice.id.clone(), invoice);
     if let Some(before) = before {
         state.emit_update("invoice.updated", &before, after);
@@ -155,30 +196,30 @@ pub fn customer_deleted(state: &mut State, customer: &str) {
 pub fn payment_method_detached(state: &mut State, payment_method: &str) {
     let own = |default: &Option<String>| default.as_deref() == Some(payment_method);
     let subscriptions = state.billing.subscriptions.iter();
-    let subscriptions: Vec<_> =
-        subscriptions.filter(|subscription| own(&subscription.default_payment_method)).cloned().collect();
+    let subscriptions: Vec<_> = subscriptions
+        .filter(|subscription| own(&subscription.default_payment_method))
+        .cloned()
+        .collect();
     for mut subscription in subscriptions {
         subscription.default_payment_method = None;
         save_subscription(state, subscription);
     }
     let invoices = state.billing.invoices.iter();
-    let invoices: Vec<_> =
-        invoices.filter(|invoice| own(&invoice.default_payment_method)).cloned().collect();
+    let invoices: Vec<_> = invoices
+        .filter(|invoice| own(&invoice.default_payment_method))
+        .cloned()
+        .collect();
     for mut invoice in invoices {
         invoice.default_payment_method = None;
         save_invoice(state, invoice);
     }
 }
 
-/// Whether a price is in use by a subscription that is not over.
-pub fn price_in_use(state: &State, price: &str) -> bool {
-    let live = state.billing.subscriptions.iter().filter(|subscription| !subscription.status.is_final());
-    live.flat_map(|subscription| &subscription.items).any(|item| item.price == price)
-}
-
 /// A customer's subscriptions that are not over.
 pub fn live_subscriptions(state: &State, customer: &str) -> Vec<Subscription> {
     let subscriptions = state.billing.subscriptions.iter();
     let live = subscriptions.filter(|subscription| !subscription.status.is_final());
-    live.filter(|subscription| subscription.customer == customer).cloned().collect()
+    live.filter(|subscription| subscription.customer == customer)
+        .cloned()
+        .collect()
 }

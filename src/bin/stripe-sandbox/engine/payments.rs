@@ -42,19 +42,31 @@ pub fn default_method(state: &State, subscription: &Subscription) -> Option<Stri
     let own = subscription.default_payment_method.as_deref();
     let customer = state.customers.get(&subscription.customer);
     let theirs = || customer?.invoice_settings.default_payment_method.as_deref();
-    own.or_else(theirs).filter(|id| attached(state, id, &subscription.customer)).map(str::to_owned)
+    own.or_else(theirs)
+        .filter(|id| attached(state, id, &subscription.customer))
+        .map(str::to_owned)
 }
 
 /// The payment method an invoice is charged to.
 pub fn method_for(state: &State, invoice: &Invoice) -> Option<String> {
     let own = invoice.default_payment_method.as_deref();
-    let own = own.filter(|id| attached(state, id, &invoice.customer)).map(str::to_owned);
-    own.or_else(|| default_method(state, state.billing.subscriptions.get(&invoice.subscription)?))
+    let own = own
+        .filter(|id| attached(state, id, &invoice.customer))
+        .map(str::to_owned);
+    own.or_else(|| {
+        default_method(
+            state,
+            state.billing.subscriptions.get(&invoice.subscription)?,
+        )
+    })
 }
 
 /// What charging this payment method would come to.
 pub fn predict(state: &State, method: Option<&str>) -> Outcome {
-    match method.and_then(|id| state.payment_methods.get(id)).map(|method| &method.on_charge) {
+    match method
+        .and_then(|id| state.payment_methods.get(id))
+        .map(|method| &method.on_charge)
+    {
         None => Outcome::NoPaymentMethod,
         Some(CardBehavior::Success) => Outcome::Succeeded,
         Some(CardBehavior::Decline(code)) => Outcome::Declined(code.clone()),
@@ -110,12 +122,19 @@ pub fn prepare(state: &mut State, invoice: &Invoice, now: i64) {
         currency: invoice.currency.clone(),
         customer: invoice.customer.clone(),
         invoice: invoice.id.clone(),
-        status: if method.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod },
+        status: if method.is_some() {
+            Status::RequiresConfirmation
+        } else {
+            Status::RequiresPaymentMethod
+        },
         payment_method: method,
         created: now,
         canceled_at: None,
         cancellation_reason: None,
-        description: invoice.number.as_ref().map(|number| format!("Payment for Invoice {number}")),
+        description: invoice
+            .number
+            .as_ref()
+            .map(|number| format!("Payment for Invoice {number}")),
         last_payment_error: None,
         latest_charge: None,
         metadata: crate::model::Metadata::new(),
@@ -134,15 +153,15 @@ pub fn prepare(state: &mut State, invoice: &Invoice, now: i64) {
         canceled_at: None,
     };
     state.billing.payment_intents.insert(id, intent);
-    state.billing.invoice_payments.insert(payment.id.clone(), payment);
+    state.billing.insert_payment(payment);
     state.emit("payment_intent.created", rendered, None);
 }
 
 /// The payment intent of an invoice, if it is still of use.
 pub fn intent_of(state: &State, invoice: &str) -> Option<String> {
-    let payments = state.billing.invoice_payments.iter().rev();
-    let payment = payments.filter(|payment| payment.status == PaymentStatus::Open);
-    payment.filter(|payment| payment.invoice == invoice).map(|payment| payment.payment_intent.clone()).next()
+    let mut payments = state.billing.payments_of(invoice).rev();
+    let payment = payments.find(|payment| payment.status == PaymentStatus::Open)?;
+    Some(payment.payment_intent.clone())
 }
 
 /// Charges the payment method for the invoice's payment intent, with all events of the payment itself; the invoice is the
@@ -181,13 +200,19 @@ pub fn charge(state: &mut State, intent: &str, method: Option<&str>, now: i64) -
 
 /// Gives up the open payments towards an invoice.
 pub fn give_up(state: &mut State, invoice: &str, reason: &str, now: i64) {
-    while let Some(id) = intent_of(state, invoice) {
-        let payments = state.billing.invoice_payments.iter_mut();
-        for payment in payments.filter(|payment| payment.payment_intent == id) {
+    let open = state
+        .billing
+        .payments_of(invoice)
+        .filter(|row| row.status == PaymentStatus::Open);
+    let open: Vec<_> = open
+        .map(|row| (row.id.clone(), row.payment_intent.clone()))
+        .collect();
+    for (payment, intent) in open {
+        if let Some(payment) = state.billing.invoice_payments.get_mut(&payment) {
             payment.status = PaymentStatus::Canceled;
             payment.canceled_at = Some(now);
         }
-        if let Some(mut intent) = state.billing.payment_intents.get(&id).cloned() {
+        if let Some(mut intent) = state.billing.payment_intents.get(&intent).cloned() {
             intent.status = Status::Canceled;
             intent.canceled_at = Some(now);
             intent.cancellation_reason = Some(reason.to_owned());
@@ -196,10 +221,15 @@ pub fn give_up(state: &mut State, invoice: &str, reason: &str, now: i64) {
     }
 }
 
-/// Marks the payments towards an invoice as made.
-pub fn complete(state: &mut State, intent: &str, now: i64) {
-    let payments = state.billing.invoice_payments.iter_mut();
-    let Some(payment) = payments.rev().find(|payment| payment.payment_intent == intent) else { return };
+/// Marks the open payment towards an invoice as made.
+pub fn complete(state: &mut State, invoice: &str, now: i64) {
+    let mut payments = state.billing.payments_of(invoice).rev();
+    let open = payments.find(|payment| payment.status == PaymentStatus::Open);
+    let id = open.map(|payment| payment.id.clone()).unwrap_or_default();
+    drop(payments);
+    let Some(payment) = state.billing.invoice_payments.get_mut(&id) else {
+        return;
+    };
     payment.status = PaymentStatus::Paid;
     payment.paid_at = Some(now);
     let payment = payment.clone();
@@ -208,12 +238,18 @@ pub fn complete(state: &mut State, intent: &str, now: i64) {
 }
 
 fn attached(state: &State, method: &str, customer: &str) -> bool {
-    state.payment_methods.get(method).is_some_and(|method| method.customer.as_deref() == Some(customer))
+    state
+        .payment_methods
+        .get(method)
+        .is_some_and(|method| method.customer.as_deref() == Some(customer))
 }
 
 fn keep(state: &mut State, intent: PaymentIntent, event: &'static str) {
     let rendered = intent.render(state);
-    state.billing.payment_intents.insert(intent.id.clone(), intent);
+    state
+        .billing
+        .payment_intents
+        .insert(intent.id.clone(), intent);
     state.emit(event, rendered, None);
 }
 
@@ -224,7 +260,11 @@ fn record(
     failure: Option<Failure>,
     now: i64,
 ) -> String {
-    let event = if failure.is_none() { "charge.succeeded" } else { "charge.failed" };
+    let event = if failure.is_none() {
+        "charge.succeeded"
+    } else {
+        "charge.failed"
+    };
     let charge = Charge {
         id: state.new_id("ch"),
         amount: intent.amount,

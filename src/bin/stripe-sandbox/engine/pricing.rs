@@ -78,11 +78,18 @@ pub fn portions(scheme: &Scheme, packages: Option<Packages>, quantity: u64) -> V
         Scheme::PerUnit(unit_amount) => {
             let charged = packages.map_or(quantity, |packages| packages.count(quantity));
             let amount = round(multiply(*unit_amount, charged));
-            vec![Portion { quantity, unit_amount: Some(*unit_amount), tier: None, amount }]
+            vec![Portion {
+                quantity,
+                unit_amount: Some(*unit_amount),
+                tier: None,
+                amount,
+            }]
         }
         Scheme::Graduated(tiers) => graduated(tiers, quantity),
         Scheme::Volume(tiers) => {
-            let tier = tiers.iter().position(|tier| tier.up_to.is_none_or(|last| quantity <= last));
+            let tier = tiers
+                .iter()
+                .position(|tier| tier.up_to.is_none_or(|last| quantity <= last));
             tier.map_or_else(Vec::new, |index| of_tier(index, &tiers[index], quantity))
         }
     }
@@ -90,18 +97,27 @@ pub fn portions(scheme: &Scheme, packages: Option<Packages>, quantity: u64) -> V
 
 /// The sum of [`portions`].
 pub fn amount(scheme: &Scheme, packages: Option<Packages>, quantity: u64) -> i64 {
-    portions(scheme, packages, quantity).iter().map(|portion| portion.amount).sum()
+    portions(scheme, packages, quantity)
+        .iter()
+        .map(|portion| portion.amount)
+        .sum()
 }
 
 /// Rounds half away from zero to whole minor units.
 pub fn round(amount: Decimal) -> i64 {
     let whole = amount.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-    let limit = if amount.is_sign_negative() { -LARGEST } else { LARGEST };
+    let limit = if amount.is_sign_negative() {
+        -LARGEST
+    } else {
+        LARGEST
+    };
     whole.to_i64().unwrap_or(limit).clamp(-LARGEST, LARGEST)
 }
 
 fn multiply(unit_amount: Decimal, quantity: u64) -> Decimal {
-    unit_amount.checked_mul(Decimal::from(quantity)).unwrap_or(Decimal::MAX)
+    unit_amount
+        .checked_mul(Decimal::from(quantity))
+        .unwrap_or(Decimal::MAX)
 }
 
 fn graduated(tiers: &[Tier], quantity: u64) -> Vec<Portion> {
@@ -122,11 +138,20 @@ fn graduated(tiers: &[Tier], quantity: u64) -> Vec<Portion> {
 fn of_tier(index: usize, tier: &Tier, quantity: u64) -> Vec<Portion> {
     let number = Some(index + 1);
     let amount = round(multiply(tier.unit_amount, quantity));
-    let mut portions =
-        vec![Portion { quantity, unit_amount: Some(tier.unit_amount), tier: number, amount }];
+    let mut portions = vec![Portion {
+        quantity,
+        unit_amount: Some(tier.unit_amount),
+        tier: number,
+        amount,
+    }];
     if !tier.flat_amount.is_zero() {
         let amount = round(tier.flat_amount);
-        portions.push(Portion { quantity: 0, unit_amount: None, tier: number, amount });
+        portions.push(Portion {
+            quantity: 0,
+            unit_amount: None,
+            tier: number,
+            amount,
+        });
     }
     portions
 }
@@ -140,7 +165,11 @@ mod tests {
     }
 
     fn tier(up_to: Option<u64>, unit_amount: &str, flat_amount: &str) -> Tier {
-        Tier { up_to, unit_amount: decimal(unit_amount), flat_amount: decimal(flat_amount) }
+        Tier {
+            up_to,
+            unit_amount: decimal(unit_amount),
+            flat_amount: decimal(flat_amount),
+        }
     }
 
     #[test]
@@ -172,11 +201,18 @@ mod tests {
         assert_eq!(amount(&scheme, None, 100_001), 0);
         assert_eq!(amount(&scheme, None, 150_000), 4_000);
         assert_eq!(amount(&scheme, None, 250_000), 8_000 + 2_500 + 500);
-        let tiers: Vec<_> =
-            portions(&scheme, None, 250_000).iter().map(|p| (p.tier, p.quantity)).collect();
+        let tiers: Vec<_> = portions(&scheme, None, 250_000)
+            .iter()
+            .map(|p| (p.tier, p.quantity))
+            .collect();
         assert_eq!(
             tiers,
-            [(Some(1), 100_000), (Some(2), 100_000), (Some(3), 50_000), (Some(3), 0)]
+            [
+                (Some(1), 100_000),
+                (Some(2), 100_000),
+                (Some(3), 50_000),
+                (Some(3), 0)
+            ]
         );
     }
 
@@ -196,8 +232,14 @@ mod tests {
 
     #[test]
     fn packages_are_charged_whole_or_not_at_all() {
-        let up = Packages { divide_by: 1_000, rounding: PackageRounding::Up };
-        let down = Packages { divide_by: 1_000, rounding: PackageRounding::Down };
+        let up = Packages {
+            divide_by: 1_000,
+            rounding: PackageRounding::Up,
+        };
+        let down = Packages {
+            divide_by: 1_000,
+            rounding: PackageRounding::Down,
+        };
         let scheme = Scheme::PerUnit(decimal("80"));
         assert_eq!(amount(&scheme, Some(up), 1_001), 160);
         assert_eq!(amount(&scheme, Some(down), 1_999), 80);
@@ -205,6 +247,9 @@ mod tests {
 
     #[test]
     fn an_absurd_quantity_saturates() {
-        assert_eq!(amount(&Scheme::PerUnit(decimal("99999999")), None, u64::MAX), LARGEST);
+        assert_eq!(
+            amount(&Scheme::PerUnit(decimal("99999999")), None, u64::MAX),
+            LARGEST
+        );
     }
 }

@@ -7,11 +7,6 @@ use rust_decimal::Decimal;
 
 use super::{calendar::Period, pricing::round};
 
-/// The share of `amount` that falls to the time from `at` to the end of `period`.
-pub fn remaining(amount: i64, period: Period, at: i64) -> i64 {
-    share(amount, period, Period { start: at, end: period.end })
-}
-
 /// The share of `amount`, due for the whole of `whole`, that falls to `part`. A part is clipped to the whole; a whole
 /// of no length has no parts.
 pub fn share(amount: i64, whole: Period, part: Period) -> i64 {
@@ -29,7 +24,21 @@ pub fn share(amount: i64, whole: Period, part: Period) -> i64 {
 mod tests {
     use super::{super::calendar::DAY, *};
 
-    const APRIL: Period = Period { start: 0, end: 30 * DAY };
+    fn remaining(amount: i64, period: Period, at: i64) -> i64 {
+        share(
+            amount,
+            period,
+            Period {
+                start: at,
+                end: period.end,
+            },
+        )
+    }
+
+    const APRIL: Period = Period {
+        start: 0,
+        end: 30 * DAY,
+    };
 
     #[test]
     fn half_a_month_costs_half() {

@@ -7,7 +7,10 @@ use super::calendar::Period;
 use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
-use super::{dunning, lifecycle, lines, live_subscriptions, replace_subscription, save_customer, save_subscription};
+use super::{
+    dunning, lifecycle, lines, live_subscriptions, replace_subscription, save_customer,
+    save_subscription,
+};
 use crate::model::Metadata;
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
@@ -98,7 +101,10 @@ pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<Strin
     let draft = Draft {
         reason: BillingReason::SubscriptionCreate,
         lines,
-        period: Period { start: now, end: now },
+        period: Period {
+            start: now,
+            end: now,
+        },
         proration_date: None,
     };
     let invoice = invoices::compose(state, &subscription, draft, now);
@@ -178,7 +184,11 @@ fn started(new: NewSubscription, anchor: i64, cancel_at: Option<i64>, now: i64) 
     Subscription {
         id: crate::state::new_id("sub"),
         customer: new.customer,
-        status: if new.trial_end.is_some() { Status::Trialing } else { Status::Active },
+        status: if new.trial_end.is_some() {
+            Status::Trialing
+        } else {
+            Status::Active
+        },
         items: new.items,
         created: now,
         start_date: now,
@@ -221,7 +231,8 @@ fn may_begin(
     }
     let method = payments::default_method(state, subscription);
     let outcome = payments::predict(state, method.as_deref());
-    let refuse = outcome == Outcome::NoPaymentMethod || behavior == PaymentBehavior::ErrorIfIncomplete;
+    let refuse =
+        outcome == Outcome::NoPaymentMethod || behavior == PaymentBehavior::ErrorIfIncomplete;
     match payments::error(&outcome).filter(|_| refuse) {
         Some(error) => Err(error),
         None => Ok(()),
@@ -231,7 +242,10 @@ fn may_begin(
 /// A customer has one currency while anything of theirs is live.
 fn one_currency(state: &State, new: &NewSubscription) -> Result<(), StripeError> {
     let live = live_subscriptions(state, &new.customer);
-    match live.iter().find(|subscription| subscription.currency != new.currency) {
+    match live
+        .iter()
+        .find(|subscription| subscription.currency != new.currency)
+    {
         None => Ok(()),
         Some(other) => Err(StripeError::invalid(format!(
             "You cannot combine currencies on a single customer. This customer has an active subscription, \
@@ -284,12 +298,18 @@ pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption
     }
     let cadence = lines::cadence_of(state, &subscription.items);
     let natural = cadence.period_containing(subscription.billing_cycle_anchor, now);
-    let period = Period { start: now, end: natural.end };
+    let period = Period {
+        start: now,
+        end: natural.end,
+    };
     let closed = subscription.period();
     subscription.set_period(period);
     let free = how.proration == ProrationBehavior::None && period != natural;
-    let lines =
-        if free { Vec::new() } else { lines::charges(state, &subscription, period, natural) };
+    let lines = if free {
+        Vec::new()
+    } else {
+        lines::charges(state, &subscription, period, natural)
+    };
     let draft = Draft {
         reason: BillingReason::SubscriptionUpdate,
         lines,

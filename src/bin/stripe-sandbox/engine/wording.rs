@@ -9,8 +9,8 @@ use crate::model::{Interval, Price};
 /// Digits after the decimal point of a currency.
 pub fn exponent(currency: &str) -> u32 {
     match currency {
-        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "vnd" | "vuv"
-        | "xaf" | "xof" | "xpf" => 0,
+        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "vnd"
+        | "vuv" | "xaf" | "xof" | "xpf" => 0,
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
         _ => 2,
     }
@@ -44,11 +44,17 @@ pub fn charge(product: &str, price: &Price, portion: &Portion) -> String {
         }
         (Some(tier), Some(amount)) => {
             let amount = money(amount, &price.currency);
-            format!("{} × {product} (Tier {tier} at {amount} / {every})", portion.quantity)
+            format!(
+                "{} × {product} (Tier {tier} at {amount} / {every})",
+                portion.quantity
+            )
         }
         (tier, None) => {
             let amount = money(Decimal::from(portion.amount), &price.currency);
-            format!("{product} (Tier {} flat fee at {amount} / {every})", tier.unwrap_or(1))
+            format!(
+                "{product} (Tier {} flat fee at {amount} / {every})",
+                tier.unwrap_or(1)
+            )
         }
     }
 }
@@ -60,20 +66,34 @@ pub fn trial(product: &str) -> String {
 
 /// `Unused time on 2 × Pro after 05 Mar 2027`.
 pub fn credit(product: &str, quantity: u64, at: i64) -> String {
-    format!("Unused time on {} after {}", counted(product, quantity), date(at))
+    format!(
+        "Unused time on {} after {}",
+        counted(product, quantity),
+        date(at)
+    )
 }
 
 /// `Remaining time on Pro after 05 Mar 2027`.
 pub fn remainder(product: &str, quantity: u64, at: i64) -> String {
-    format!("Remaining time on {} after {}", counted(product, quantity), date(at))
+    format!(
+        "Remaining time on {} after {}",
+        counted(product, quantity),
+        date(at)
+    )
 }
 
 fn counted(product: &str, quantity: u64) -> String {
-    if quantity == 1 { product.to_owned() } else { format!("{quantity} × {product}") }
+    if quantity == 1 {
+        product.to_owned()
+    } else {
+        format!("{quantity} × {product}")
+    }
 }
 
 fn every(price: &Price) -> String {
-    let Some(recurring) = &price.recurring else { return "once".to_owned() };
+    let Some(recurring) = &price.recurring else {
+        return "once".to_owned();
+    };
     let unit = match recurring.interval {
         Interval::Day => "day",
         Interval::Week => "week",
@@ -88,7 +108,9 @@ fn every(price: &Price) -> String {
 }
 
 fn date(at: i64) -> String {
-    let at = Timestamp::from_second(at).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC);
+    let at = Timestamp::from_second(at)
+        .unwrap_or(Timestamp::MAX)
+        .to_zoned(TimeZone::UTC);
     at.strftime("%d %b %Y").to_string()
 }
 
@@ -106,7 +128,13 @@ mod tests {
 
     #[test]
     fn dates_are_written_out() {
-        assert_eq!(credit("Pro", 1, 1_804_204_800), "Unused time on Pro after 05 Mar 2027");
-        assert_eq!(remainder("Pro", 2, 1_804_204_800), "Remaining time on 2 × Pro after 05 Mar 2027");
+        assert_eq!(
+            credit("Pro", 1, 1_804_204_800),
+            "Unused time on Pro after 05 Mar 2027"
+        );
+        assert_eq!(
+            remainder("Pro", 2, 1_804_204_800),
+            "Remaining time on 2 × Pro after 05 Mar 2027"
+        );
     }
 }

@@ -210,26 +210,30 @@ impl Invoice {
 
     /// The `payments` member.
     pub fn render_payments(&self, state: &State) -> Value {
-        let payments = state.billing.invoice_payments.iter();
-        let data = payments.filter(|payment| payment.invoice == self.id);
-        let data = data.map(|payment| payment.render(state)).collect();
+        let payments = state.billing.payments_of(&self.id);
+        let data = payments.map(|payment| payment.render(state)).collect();
         sublist(format!("/v1/invoice_payments?invoice={}", self.id), data)
     }
 
     /// The `confirmation_secret` member: the secret of the payment intent in the browser.
     pub fn render_confirmation_secret(&self, state: &State) -> Value {
-        let payments = state.billing.invoice_payments.iter();
+        let payments = state.billing.payments_of(&self.id);
         payments
-            .filter(|payment| payment.invoice == self.id && payment.is_default)
+            .filter(|payment| payment.is_default)
             .filter_map(|payment| state.billing.payment_intents.get(&payment.payment_intent))
             .next_back()
-            .map_or(Value::Null, |intent| {
-                json!({ "client_secret": intent.client_secret, "type": "payment_intent" })
-            })
+            .map_or(
+                Value::Null,
+                |intent| json!({ "client_secret": intent.client_secret, "type": "payment_intent" }),
+            )
     }
 
     fn render_static(&self, state: &State) -> Value {
-        let lines = self.lines.iter().map(|line| line.render(self, state.livemode)).collect();
+        let lines = self
+            .lines
+            .iter()
+            .map(|line| line.render(self, state.livemode))
+            .collect();
         json!({
             "id": self.id,
             "object": "invoice",
@@ -372,9 +376,9 @@ impl Line {
     /// Stripe's object.
     pub fn render(&self, invoice: &Invoice, livemode: bool) -> Value {
         let proration = self.invoice_item.is_some();
-        let credited = self.credited.as_ref().map(|credited| {
-            json!({ "invoice": credited.invoice, "invoice_line_items": credited.lines })
-        });
+        let credited = self.credited.as_ref().map(
+            |credited| json!({ "invoice": credited.invoice, "invoice_line_items": credited.lines }),
+        );
         json!({
             "id": self.id,
             "object": "line_item",

@@ -189,7 +189,13 @@ pub struct Subscription {
 impl Subscription {
     /// The current period; all items share it.
     pub fn period(&self) -> Period {
-        self.items.first().map_or(Period { start: self.created, end: self.created }, |item| item.period)
+        self.items.first().map_or(
+            Period {
+                start: self.created,
+                end: self.created,
+            },
+            |item| item.period,
+        )
     }
 
     /// Gives every item this period.
@@ -201,11 +207,14 @@ impl Subscription {
 
     /// Stripe's object.
     pub fn render(&self, state: &State) -> Value {
-        let items: Vec<_> =
-            self.items.iter().map(|item| item.render(&self.id, state)).collect();
-        let pause = self.pause_collection.map(|pause| {
-            json!({ "behavior": pause.behavior, "resumes_at": pause.resumes_at })
-        });
+        let items: Vec<_> = self
+            .items
+            .iter()
+            .map(|item| item.render(&self.id, state))
+            .collect();
+        let pause = self
+            .pause_collection
+            .map(|pause| json!({ "behavior": pause.behavior, "resumes_at": pause.resumes_at }));
         json!({
             "id": self.id,
             "object": "subscription",
@@ -303,7 +312,11 @@ impl Item {
 
 impl PendingUpdate {
     fn render(&self, subscription: &str, state: &State) -> Value {
-        let items: Vec<_> = self.items.iter().map(|item| item.render(subscription, state)).collect();
+        let items: Vec<_> = self
+            .items
+            .iter()
+            .map(|item| item.render(subscription, state))
+            .collect();
         json!({
             "billing_cycle_anchor": self.billing_cycle_anchor,
             "cancel_at_period_end": null,
