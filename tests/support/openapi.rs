@@ -13,7 +13,10 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use jsonschema::Validator;
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
 use serde_json::{Map, Value, json};
 
 #[path = "form.rs"]
@@ -219,10 +222,29 @@ fn matches(template: &str, path: &str) -> bool {
 fn verdict(validator: &Validator, instance: &Value, what: &str) -> Result<(), String> {
     let mut problems = String::new();
     for error in validator.iter_errors(instance) {
-        let message: String = error.to_string().chars().take(600).collect();
-        let _ = write!(problems, "\n  {}: {message}", error.instance_path());
+        describe(&error, &mut problems);
     }
     if problems.is_empty() { Ok(()) } else { Err(format!("{what}:{problems}")) }
+}
+
+/// Says what is wrong, and of alternatives what is wrong with each: that none fits helps nobody.
+fn describe(error: &ValidationError<'_>, problems: &mut String) {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } => {
+            for error in context.iter().flatten().filter(|error| !is_null(error.kind())) {
+                describe(error, problems);
+            }
+        }
+        _ => {
+            let message: String = error.to_string().chars().take(300).collect();
+            let _ = write!(problems, "\n  {}: {message}", error.instance_path());
+        }
+    }
+}
+
+/// Whether all that is wrong is that the value is not null.
+fn is_null(kind: &ValidationErrorKind) -> bool {
+    matches!(kind, ValidationErrorKind::Type { kind: TypeKind::Single(expected) } if *expected == JsonType::Null)
 }
 
 /// Turns the document's dialect (`OpenAPI` 3.0) into JSON Schema, noting the components it meets.
