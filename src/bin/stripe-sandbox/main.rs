@@ -1,2 +1,210 @@
-//! A stateful stand-in for Stripe.
-fn main() {}
+//! `stripe-sandbox`: a stateful stand-in for Stripe, over HTTP, in one process and without an account.
+//!
+//! It answers as Stripe's API version `2026-09-30.endive` does, keeps what it is told, bills, charges test
+//! cards, retries failed payments, moves test clocks, and sends signed webhooks. Point any Stripe client's
+//! base URL at it; any well-formed key works.
+//!
+//! ```text
+//! stripe-sandbox --listen 127.0.0.1:12111 --state sandbox.json
+//! curl http://127.0.0.1:12111/v1/customers -u sk_test_anything: -d email=jane@example.com
+//! ```
+//!
+//! It prints one line, `stripe-sandbox listening on http://ADDRESS`, when it is ready, and ends on SIGTERM or
+//! SIGINT.
+//!
+//! # Control plane
+//!
+//! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
+//!
+//! - `GET /_sandbox/requests?method=&path=`: every `/v1` request so far; `DELETE` forgets them.
+//! - `POST /_sandbox/faults`: what happens to coming requests. `method`, `path` (its beginning), `skip`
+//!   (requests let through first), `times` (0: until deleted), and `kind`: `status` (with `status`, `body`
+//!   `json` or `html`, `retry_after`, `should_retry`), `drop_before`, `drop_after`, `hold_before`,
+//!   `hold_after`, `delay` (with `delay_ms`). `GET` counts hits; `DELETE`, of one or all, ends holds.
+//! - `POST /_sandbox/keys/revoke` and `/restore`: a `key` is invalid, and valid again.
+//! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
+//! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
+//!   `behavior` is `success`, `decline:CODE` or `requires_action`.
+//! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
+//!   amounts to: `method`, `path`, `params`.
+//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse` or `drop`;
+//!   `/_sandbox/webhooks/flush` sends what a pause kept back.
+//! - `GET /_sandbox/state`: how many objects there are.
+//! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
+//!   `now_offset_seconds` (how far its wall clock is ahead); `GET` shows them.
+//!
+//! # Where it differs from Stripe
+//!
+//! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
+//!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
+//! - There are no meters yet, so no metered prices; no coupons, taxes, schedules, Checkout, portal or search.
+//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
+//!   completed by changing the card's behavior in the control plane and confirming again.
+//! - One API version; requests naming another are refused. The v2 API is absent.
+//! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
+//! - A change whose `expand` names a member the answer does not have is made before it is refused.
+//! - Failed webhooks are retried after seconds rather than hours (`--webhook-retry-seconds`). Failed payments
+//!   are retried on fixed days (`--retry-days`); Stripe's Smart Retries choose theirs.
+//! - Rate limits count per account and mode, not per endpoint too, and no request waits for another's lock.
+//! - `Stripe-Should-Retry` is true for conflicts and 5xx, false for other errors, and absent for rate limits.
+//! - `tax.automatic_tax` of a customer is judged by the presence of a country (and a state or postal code in
+//!   the US and Canada) alone.
+//! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
+
+// Stripe's larger objects, written as one `json!`, pass the default.
+#![recursion_limit = "256"]
+// In a binary nothing is reachable from outside; `pub` says here what other modules may use.
+#![allow(unreachable_pub)]
+
+mod api;
+mod control;
+mod engine;
+mod model;
+mod net;
+mod sandbox;
+mod state;
+mod table;
+mod webhook;
+mod wire;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::net::{Listener, Scissors};
+use crate::sandbox::{App, Options, Sandbox};
+use crate::state::{PastDueOutcome, Settings};
+
+/// A stateful stand-in for Stripe.
+#[derive(Debug, Parser)]
+#[command(name = "stripe-sandbox", version)]
+struct Arguments {
+    /// Address to listen at; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:12111")]
+    listen: SocketAddr,
+    /// File to keep everything in across restarts.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// The control plane's requests mean live mode unless they say otherwise.
+    #[arg(long)]
+    live_mode: bool,
+    /// Read requests allowed in a second [default: 25 in test mode, 100 in live mode].
+    #[arg(long)]
+    rate_limit_read: Option<u32>,
+    /// Write requests allowed in a second [default: 25 in test mode, 100 in live mode].
+    #[arg(long)]
+    rate_limit_write: Option<u32>,
+    /// Days from one failed payment attempt to the next.
+    #[arg(long, value_delimiter = ',', default_values_t = [3, 5, 7])]
+    retry_days: Vec<i64>,
+    /// What becomes of a subscription when its payment retries are exhausted.
+    #[arg(long, value_enum, default_value_t)]
+    past_due_outcome: PastDueOutcome,
+    /// Seconds from one failed webhook delivery to the next attempt.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 30])]
+    webhook_retry_seconds: Vec<u64>,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let settings = |rate| Settings {
+            rate_limit_read: self.rate_limit_read.unwrap_or(rate),
+            rate_limit_write: self.rate_limit_write.unwrap_or(rate),
+            past_due_outcome: self.past_due_outcome,
+            retry_days: self.retry_days.clone(),
+            now_offset_seconds: 0,
+        };
+        Options {
+            test: settings(25),
+            live: settings(100),
+            livemode: self.live_mode,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let arguments = Arguments::parse();
+    let mut sandbox = Sandbox::new(arguments.options());
+    if let Some(file) = &arguments.state {
+        sandbox
+            .load(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    }
+    let app = App::new(sandbox);
+    let pauses = arguments
+        .webhook_retry_seconds
+        .iter()
+        .copied()
+        .map(Duration::from_secs)
+        .collect();
+    let sender = tokio::spawn(webhook::Sender::new(app.clone(), pauses)?.run());
+    let (listener, address) = Listener::bind(arguments.listen)
+        .await
+        .map_err(|error| format!("cannot listen at {}: {error}", arguments.listen))?;
+    tokio::spawn(end_on_signal(app.clone())?);
+    if let Some(file) = arguments.state.clone() {
+        tokio::spawn(save_as_it_changes(app.clone(), file));
+    }
+    println!("stripe-sandbox listening on http://{address}");
+    serve(app.clone(), listener).await?;
+    sender.await?;
+    if let Some(file) = &arguments.state {
+        app.save(file)
+            .await
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+async fn serve(app: App, listener: Listener) -> std::io::Result<()> {
+    let shutdown = app.shutdown.clone();
+    let router = control::router().fallback(wire::serve).with_state(app);
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Scissors>(),
+    )
+    .with_graceful_shutdown(shutdown.cancelled_owned())
+    .await
+}
+
+/// A future that cancels everything once the process is asked to end.
+fn end_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        app.shutdown.cancel();
+    })
+}
+
+/// Saves once a second while there is something new, so that a kill loses a second at most.
+async fn save_as_it_changes(app: App, file: impl AsRef<Path>) {
+    let file = file.as_ref();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = app.shutdown.cancelled() => return,
+        }
+        if !app.lock().dirty {
+            continue;
+        }
+        if let Err(error) = app.save(file).await {
+            tracing::error!(file = %file.display(), %error, "the state could not be saved");
+        }
+    }
+}

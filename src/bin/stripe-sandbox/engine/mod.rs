@@ -1,0 +1,225 @@
+//! What Stripe does by itself: billing, collection, the passing of time.
+//!
+//! The arithmetic ([`calendar`], [`pricing`], [`proration`]) is pure. Everything else takes the [`State`] and the instant
+//! it happens at; nothing here reads a clock. Every change of a subscription, an invoice or a customer goes through one of the
+//! `save_…` functions, which emit its update event and set when it is next due.
+//!
+//! # Known deviations from Stripe
+//!
+//! * Usage is not metered: metered prices bill a quantity of zero.
+//! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
+//! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
+//!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
+//! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
+//! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
+//! * Credits for prorations are computed from the item's price, not from what its period was really charged (they differ after a
+//!   change with `proration_behavior=none`).
+//! * Setting `cancel_at` within the current period credits nothing; a renewal before it is charged in part only.
+//! * No minimum charge amount, no taxes, discounts, schedules, thresholds, or invoice items of the caller's own.
+//! * Three-decimal currencies are rounded to one minor unit, where card networks want tens.
+//! * Each tier of a graduated price is a line, rounded by itself, and so is a tier's flat amount.
+//! * The wording of descriptions is like Stripe's, not Stripe's.
+//! * An advancing test clock does all its work on the next request, which still sees it advancing; the one after sees it ready.
+
+pub mod calendar;
+pub mod cancel;
+pub mod change;
+pub mod clocks;
+pub mod due;
+pub mod dunning;
+pub mod invoices;
+pub mod lifecycle;
+pub mod lines;
+pub mod payments;
+pub mod pricing;
+pub mod proration;
+pub mod subscriptions;
+pub mod wording;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Customer;
+use crate::model::charge::Charge;
+use crate::model::invoice::{Invoice, InvoicePayment, Line};
+use crate::model::payment_intent::PaymentIntent;
+use crate::model::subscription::Subscription;
+use crate::model::test_clock::TestClock;
+use crate::state::State;
+use crate::table::Table;
+use due::DueQueue;
+
+/// Subscriptions, invoices, payments, test clocks.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Billing {
+    /// Subscriptions, ended ones too.
+    pub subscriptions: Table<Subscription>,
+    /// Invoices.
+    pub invoices: Table<Invoice>,
+    /// Payments towards invoices.
+    pub invoice_payments: Table<InvoicePayment>,
+    /// Payment intents.
+    pub payment_intents: Table<PaymentIntent>,
+    /// Charges.
+    pub charges: Table<Charge>,
+    /// Test clocks.
+    pub test_clocks: Table<TestClock>,
+    /// Prorations of ended subscriptions, by customer, for the customer's next invoice.
+    pub pending_lines: HashMap<String, Vec<Line>>,
+    by_invoice: HashMap<String, Vec<String>>,
+    due: DueQueue,
+}
+
+impl Billing {
+    /// The frozen time of a test clock; `None` if there is no such clock.
+    pub fn frozen_time(&self, clock: &str) -> Option<i64> {
+        self.test_clocks.get(clock).map(|clock| clock.frozen_time)
+    }
+
+    /// Records a payment towards an invoice.
+    pub fn insert_payment(&mut self, payment: InvoicePayment) {
+        self.by_invoice
+            .entry(payment.invoice.clone())
+            .or_default()
+            .push(payment.id.clone());
+        self.invoice_payments.insert(payment.id.clone(), payment);
+    }
+
+    /// The payments towards an invoice, oldest first.
+    pub fn payments_of(&self, invoice: &str) -> impl DoubleEndedIterator<Item = &InvoicePayment> {
+        let ids = self
+            .by_invoice
+            .get(invoice)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        ids.iter().filter_map(|id| self.invoice_payments.get(id))
+    }
+
+    /// Objects by resource name, for the control plane.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("charges", self.charges.len()),
+            ("invoice_payments", self.invoice_payments.len()),
+            ("invoices", self.invoices.len()),
+            ("payment_intents", self.payment_intents.len()),
+            ("subscriptions", self.subscriptions.len()),
+            ("test_clocks", self.test_clocks.len()),
+        ]
+    }
+}
+
+/// Does everything due by now: by the wall clock, and on test clocks that are advancing. Runs before every request.
+pub fn process_due(state: &mut State) {
+    // Nobody's request causes what Stripe does by itself.
+    let actor = std::mem::take(&mut state.actor);
+    let now = state.wall_clock();
+    run_due(state, now);
+    state.actor = actor;
+}
+
+/// Does everything due by `now` for objects on no test clock, and finishes advancing test clocks.
+pub fn run_due(state: &mut State, now: i64) {
+    clocks::advance_all(state);
+    // What waits for webhooks is due again at the next request.
+    let _ = clocks::run(state, None, now);
+}
+
+/// Stores a subscription, without an event.
+pub fn replace_subscription(state: &mut State, subscription: Subscription) {
+    let at = due::subscription_due(&subscription);
+    state
+        .billing
+        .due
+        .set(subscription.test_clock.as_deref(), &subscription.id, at);
+    state
+        .billing
+        .subscriptions
+        .insert(subscription.id.clone(), subscription);
+}
+
+/// Stores a subscription, with an event if it existed and shows a difference.
+pub fn save_subscription(state: &mut State, subscription: Subscription) {
+    let before = state
+        .billing
+        .subscriptions
+        .get(&subscription.id)
+        .map(|old| old.render(state));
+    let after = subscription.render(state);
+    replace_subscription(state, subscription);
+    if let Some(before) = before {
+        state.emit_update("customer.subscription.updated", &before, after);
+    }
+}
+
+/// Stores an invoice, with an event if it existed and shows a difference.
+pub fn save_invoice(state: &mut State, invoice: Invoice) {
+    let before = state
+        .billing
+        .invoices
+        .get(&invoice.id)
+        .map(|old| old.render(state));
+    let after = invoice.render(state);
+    state.billing.due.set(
+        invoice.test_clock.as_deref(),
+        &invoice.id,
+        due::invoice_due(&invoice),
+    );
+    state.billing.invoices.insert(invoice.id.clone(), invoice);
+    if let Some(before) = before {
+        state.emit_update("invoice.updated", &before, after);
+    }
+}
+
+/// Stores a customer, with an event if they show a difference.
+pub fn save_customer(state: &mut State, customer: Customer) {
+    let before = state.customers.get(&customer.id).map(Customer::render);
+    let after = customer.render();
+    state.customers.insert(customer.id.clone(), customer);
+    if let Some(before) = before {
+        state.emit_update("customer.updated", &before, after);
+    }
+}
+
+/// Cancels what a customer has, on its deletion.
+pub fn customer_deleted(state: &mut State, customer: &str) {
+    for subscription in live_subscriptions(state, customer) {
+        let now = state.now(subscription.test_clock.as_deref());
+        cancel::now(state, subscription, cancel::Farewell::default(), now);
+    }
+}
+
+/// Forgets a payment method where subscriptions and invoices default to it, on its detachment.
+pub fn payment_method_detached(state: &mut State, payment_method: &str) {
+    let own = |default: &Option<String>| default.as_deref() == Some(payment_method);
+    let subscriptions = state.billing.subscriptions.iter();
+    let subscriptions: Vec<_> = subscriptions
+        .filter(|subscription| own(&subscription.default_payment_method))
+        .cloned()
+        .collect();
+    for mut subscription in subscriptions {
+        subscription.default_payment_method = None;
+        save_subscription(state, subscription);
+    }
+    let invoices = state.billing.invoices.iter();
+    let invoices: Vec<_> = invoices
+        .filter(|invoice| own(&invoice.default_payment_method))
+        .cloned()
+        .collect();
+    for mut invoice in invoices {
+        invoice.default_payment_method = None;
+        save_invoice(state, invoice);
+    }
+}
+
+/// A customer's subscriptions that are not over.
+pub fn live_subscriptions(state: &State, customer: &str) -> Vec<Subscription> {
+    let subscriptions = state.billing.subscriptions.iter();
+    let live = subscriptions.filter(|subscription| !subscription.status.is_final());
+    live.filter(|subscription| subscription.customer == customer)
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,332 @@
+//! The beginning of a subscription, and its resumption.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::calendar::Period;
+use super::due::INCOMPLETE_FOR;
+use super::invoices::{self, Draft};
+use super::payments::{self, Outcome};
+use super::{
+    dunning, lifecycle, lines, live_subscriptions, replace_subscription, save_customer,
+    save_subscription,
+};
+use crate::model::Metadata;
+use crate::model::invoice::{BillingReason, Invoice, Line};
+use crate::model::subscription::{
+    CancellationDetails, CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
+};
+use crate::state::State;
+use crate::wire::StripeError;
+
+/// What follows when a first payment, or that for a change, does not succeed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentBehavior {
+    /// The subscription is incomplete, or past due after a change.
+    #[default]
+    AllowIncomplete,
+    /// The same, and nothing is attempted: the caller confirms the payment.
+    DefaultIncomplete,
+    /// The request fails and changes nothing.
+    ErrorIfIncomplete,
+    /// The change waits for the payment.
+    PendingIfIncomplete,
+}
+
+/// What becomes of the difference when something changes within a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProrationBehavior {
+    /// It goes on the next invoice.
+    #[default]
+    CreateProrations,
+    /// It is billed at once.
+    AlwaysInvoice,
+    /// Nobody pays it.
+    None,
+}
+
+/// When a subscription is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Never, by itself.
+    Open,
+    /// With the current period.
+    PeriodEnd,
+    /// At an instant.
+    At(i64),
+}
+
+/// A subscription to be made; its parameters have been checked one by one.
+#[derive(Clone, Debug)]
+pub struct NewSubscription {
+    /// Who subscribes.
+    pub customer: String,
+    /// To what; the periods are set here.
+    pub items: Vec<Item>,
+    /// Currency of the items.
+    pub currency: String,
+    /// End of the trial, if there is one.
+    pub trial_end: Option<i64>,
+    /// What the trial's end does without a payment method.
+    pub missing_payment_method: MissingPaymentMethod,
+    /// The instant to align periods to, if not the beginning.
+    pub billing_cycle_anchor: Option<i64>,
+    /// Whether time before the anchor is charged.
+    pub proration: ProrationBehavior,
+    /// How invoices are collected.
+    pub collection_method: CollectionMethod,
+    /// Days a sent invoice gives.
+    pub days_until_due: Option<u32>,
+    /// What follows a failed first payment.
+    pub payment_behavior: PaymentBehavior,
+    /// Payment method to charge.
+    pub default_payment_method: Option<String>,
+    /// Shown to the customer.
+    pub description: Option<String>,
+    /// The caller's pairs.
+    pub metadata: Metadata,
+    /// `payment_settings`, as rendered.
+    pub payment_settings: Value,
+    /// When it is to end.
+    pub end: End,
+}
+
+/// Makes a subscription with its first invoice, and collects that. Returns its id.
+pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<String, StripeError> {
+    one_currency(state, &new)?;
+    let behavior = new.payment_behavior;
+    let (mut subscription, lines) = begin(state, new, now)?;
+    let draft = Draft {
+        reason: BillingReason::SubscriptionCreate,
+        lines,
+        period: Period {
+            start: now,
+            end: now,
+        },
+        proration_date: None,
+    };
+    let invoice = invoices::compose(state, &subscription, draft, now);
+    let owed = invoice.amount_due() > 0;
+    let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
+    if owed && charged {
+        may_begin(state, &subscription, behavior)?;
+        if subscription.status != Status::Trialing {
+            subscription.status = Status::Incomplete;
+        }
+    }
+    let id = subscription.id.clone();
+    settle_currency(state, &subscription);
+    let rendered = subscription.render(state);
+    replace_subscription(state, subscription);
+    state.emit("customer.subscription.created", rendered, None);
+    bill_first(state, invoice, behavior, now);
+    lifecycle::remind_if_near(state, &id, now);
+    Ok(id)
+}
+
+fn bill_first(state: &mut State, invoice: Invoice, behavior: PaymentBehavior, now: i64) {
+    let owed = invoice.amount_due() > 0;
+    let sent = invoice.collection_method == CollectionMethod::SendInvoice;
+    let id = invoices::create(state, invoice);
+    if sent && owed {
+        invoices::schedule(state, &id, now);
+        return;
+    }
+    invoices::finalize(state, &id, now);
+    if owed && behavior != PaymentBehavior::DefaultIncomplete {
+        invoices::collect(state, &id, dunning::Trigger::Request, None, now);
+    }
+}
+
+/// The subscription at its beginning, and what its first invoice says.
+fn begin(
+    state: &State,
+    new: NewSubscription,
+    now: i64,
+) -> Result<(Subscription, Vec<Line>), StripeError> {
+    let cadence = lines::cadence_of(state, &new.items);
+    let anchor = new.trial_end.or(new.billing_cycle_anchor).unwrap_or(now);
+    if new.trial_end.is_none() && (anchor < now || anchor > cadence.boundary(now, 1)) {
+        return Err(StripeError::invalid(format!(
+            "billing_cycle_anchor must lie in the future and not after the next natural billing date ({})",
+            cadence.boundary(now, 1)
+        ))
+        .param("billing_cycle_anchor"));
+    }
+    let natural = cadence.period_containing(anchor, now);
+    let end = new.trial_end.unwrap_or(natural.end);
+    let mut period = Period { start: now, end };
+    if let (End::At(at), None) = (new.end, new.trial_end) {
+        period.end = period.end.min(at);
+    }
+    let cancel_at = match new.end {
+        End::Open => None,
+        End::PeriodEnd => Some(period.end),
+        End::At(at) => Some(at),
+    };
+    let proration = new.proration;
+    let trial = new.trial_end;
+    let mut subscription = started(new, anchor, cancel_at, now);
+    let customer = state.customers.get(&subscription.customer);
+    subscription.test_clock = customer.and_then(|customer| customer.test_clock.clone());
+    subscription.set_period(period);
+    let lines = match trial {
+        Some(_) => lines::trial(state, &subscription, period),
+        None if proration == ProrationBehavior::None && period.start != natural.start => Vec::new(),
+        None => lines::charges(state, &subscription, period, natural),
+    };
+    Ok((subscription, lines))
+}
+
+fn started(new: NewSubscription, anchor: i64, cancel_at: Option<i64>, now: i64) -> Subscription {
+    Subscription {
+        id: crate::state::new_id("sub"),
+        customer: new.customer,
+        status: if new.trial_end.is_some() {
+            Status::Trialing
+        } else {
+            Status::Active
+        },
+        items: new.items,
+        created: now,
+        start_date: now,
+        billing_cycle_anchor: anchor,
+        currency: new.currency,
+        collection_method: new.collection_method,
+        days_until_due: new.days_until_due,
+        default_payment_method: new.default_payment_method,
+        description: new.description,
+        metadata: new.metadata,
+        cancel_at,
+        cancel_at_period_end: new.end == End::PeriodEnd,
+        canceled_at: cancel_at.map(|_| now),
+        ended_at: None,
+        cancellation_details: CancellationDetails {
+            reason: cancel_at.map(|_| "cancellation_requested".to_owned()),
+            ..CancellationDetails::default()
+        },
+        trial_start: new.trial_end.map(|_| now),
+        trial_end: new.trial_end,
+        missing_payment_method: new.missing_payment_method,
+        pause_collection: None,
+        payment_settings: new.payment_settings,
+        pending_update: None,
+        latest_invoice: None,
+        test_clock: None,
+        pending_lines: Vec::new(),
+        trial_reminded: false,
+    }
+}
+
+/// Refuses a subscription whose first payment cannot be made, where the caller wants that refused.
+fn may_begin(
+    state: &State,
+    subscription: &Subscription,
+    behavior: PaymentBehavior,
+) -> Result<(), StripeError> {
+    if behavior == PaymentBehavior::DefaultIncomplete {
+        return Ok(());
+    }
+    let method = payments::default_method(state, subscription);
+    let outcome = payments::predict(state, method.as_deref());
+    let refuse =
+        outcome == Outcome::NoPaymentMethod || behavior == PaymentBehavior::ErrorIfIncomplete;
+    match payments::error(&outcome).filter(|_| refuse) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// A customer has one currency while anything of theirs is live.
+fn one_currency(state: &State, new: &NewSubscription) -> Result<(), StripeError> {
+    let live = live_subscriptions(state, &new.customer);
+    match live
+        .iter()
+        .find(|subscription| subscription.currency != new.currency)
+    {
+        None => Ok(()),
+        Some(other) => Err(StripeError::invalid(format!(
+            "You cannot combine currencies on a single customer. This customer has an active subscription, \
+             subscription schedule, discount, quote, or invoice item with currency {}",
+            other.currency
+        ))),
+    }
+}
+
+fn settle_currency(state: &mut State, subscription: &Subscription) {
+    if let Some(mut customer) = state.customers.get(&subscription.customer).cloned() {
+        customer.currency = Some(subscription.currency.clone());
+        save_customer(state, customer);
+    }
+}
+
+/// How a paused subscription is to be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// What periods are aligned to from now on.
+    pub anchor: ResumeAnchor,
+    /// Whether the rest of the running period is charged when the anchor stays.
+    pub proration: ProrationBehavior,
+    /// When the subscription becomes active.
+    pub when: ResumeWhen,
+}
+
+/// What a resumed subscription's periods are aligned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeAnchor {
+    /// The resumption.
+    Now,
+    /// What they were aligned to.
+    Unchanged,
+}
+
+/// When a resumed subscription becomes active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeWhen {
+    /// When its invoice is paid.
+    PaymentSuccess,
+    /// When payment is attempted, whatever comes of it.
+    PaymentAttempt,
+}
+
+/// Resumes a paused subscription.
+pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption, now: i64) {
+    if how.anchor == ResumeAnchor::Now {
+        subscription.billing_cycle_anchor = now;
+    }
+    let cadence = lines::cadence_of(state, &subscription.items);
+    let natural = cadence.period_containing(subscription.billing_cycle_anchor, now);
+    let period = Period {
+        start: now,
+        end: natural.end,
+    };
+    let closed = subscription.period();
+    subscription.set_period(period);
+    let free = how.proration == ProrationBehavior::None && period != natural;
+    let lines = if free {
+        Vec::new()
+    } else {
+        lines::charges(state, &subscription, period, natural)
+    };
+    let draft = Draft {
+        reason: BillingReason::SubscriptionUpdate,
+        lines,
+        period: closed,
+        proration_date: None,
+    };
+    let mut invoice = invoices::compose(state, &subscription, draft, now);
+    let owed = invoice.amount_due() > 0;
+    if owed && how.when == ResumeWhen::PaymentSuccess {
+        invoice.expires_at = Some(now + INCOMPLETE_FOR);
+        save_subscription(state, subscription);
+    } else {
+        lifecycle::resumed(state, subscription);
+    }
+    let id = invoices::create(state, invoice);
+    invoices::finalize(state, &id, now);
+    if owed {
+        invoices::collect(state, &id, dunning::Trigger::Request, None, now);
+    }
+}

@@ -1,0 +1,33 @@
+//! Stripe's objects: what is stored of each, and how it is rendered in full.
+
+mod account;
+pub mod charge;
+mod customer;
+mod event;
+pub mod invoice;
+pub mod payment_intent;
+mod payment_method;
+mod price;
+mod product;
+mod setup_intent;
+pub mod subscription;
+mod test_card;
+pub mod test_clock;
+mod webhook_endpoint;
+
+use std::collections::BTreeMap;
+
+pub use account::Account;
+pub use customer::Customer;
+pub use event::{Event, EventRequest};
+pub use payment_method::{CardBehavior, PaymentMethod};
+pub use price::{
+    BillingScheme, Interval, Price, Recurring, Round, Tier, TiersMode, TransformQuantity, UsageType,
+};
+pub use product::Product;
+pub use setup_intent::{SetupIntent, SetupIntentStatus};
+pub use test_card::TestCard;
+pub use webhook_endpoint::WebhookEndpoint;
+
+/// `metadata` of any object.
+pub type Metadata = BTreeMap<String, String>;

@@ -1,0 +1,31 @@
+//! Holds `stripe-sandbox` to Stripe: its rules, over HTTP, with every exchange judged by Stripe's own documents.
+
+mod async_stripe;
+mod fixtures;
+mod harness;
+#[path = "../support/openapi.rs"]
+mod openapi;
+mod oracles;
+
+mod account;
+mod cards;
+mod catalog;
+mod clocks;
+mod control;
+mod customers;
+mod dunning;
+mod errors;
+mod events;
+mod idempotency;
+mod incomplete;
+mod invoices;
+mod lists;
+mod payment_methods;
+mod persistence;
+mod proration;
+mod receiver;
+mod renewals;
+mod setup_intents;
+mod subscriptions;
+mod trials;
+mod webhooks;

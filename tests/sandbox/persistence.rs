@@ -1,0 +1,103 @@
+//! What `--state` keeps across a restart.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{
+    fixtures::{DAY, Tenant, monthly, period, subscription},
+    harness::{Sandbox, id},
+};
+
+/// A file of the test's own, gone with the value.
+struct StateFile(PathBuf);
+
+impl StateFile {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("stripe-sandbox-{}-{name}.json", std::process::id())))
+    }
+
+    fn sandbox(&self) -> Sandbox {
+        Sandbox::start_with(&["--state", self.0.to_str().expect("a UTF-8 path")])
+    }
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        // A test that failed early may have left none.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let file = StateFile::new("restart");
+    let sandbox = file.sandbox();
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    let targets = [
+        "/v1/account".to_owned(),
+        format!("/v1/customers/{}", tenant.customer),
+        format!("/v1/subscriptions/{}?expand[]=latest_invoice.payments", id(&subscribed)),
+        format!("/v1/invoices?customer={}", tenant.customer),
+        format!("/v1/payment_methods?customer={}", tenant.customer),
+        format!("/v1/test_helpers/test_clocks/{}", tenant.clock),
+        "/v1/events?limit=100".to_owned(),
+    ];
+    let mut before = Vec::new();
+    for target in &targets {
+        before.push(sandbox.get(target).await);
+    }
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    for (target, before) in targets.iter().zip(&before) {
+        assert_eq!(&sandbox.get(target).await, before, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn billing_goes_on_after_a_restart() {
+    let file = StateFile::new("billing");
+    let sandbox = file.sandbox();
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    sandbox.advance(&tenant.clock, period(&subscribed).1 + DAY).await;
+    assert_eq!(tenant.invoices(&sandbox).await[0]["status"], "paid");
+    assert_eq!(subscription(&sandbox, &subscribed).await["status"], "active");
+}
+
+#[tokio::test]
+async fn idempotency_keys_are_remembered_across_a_restart() {
+    let file = StateFile::new("idempotency");
+    let sandbox = file.sandbox();
+    let first = sandbox.post("/v1/customers", "name=A").idempotency_key("k").send().await;
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    let second = sandbox.post("/v1/customers", "name=A").idempotency_key("k").send().await;
+    assert_eq!(second.bytes, first.bytes);
+}
+
+#[tokio::test]
+async fn what_was_saved_last_survives_a_kill() {
+    let file = StateFile::new("kill");
+    let sandbox = file.sandbox();
+    let customer = id(&sandbox.post("/v1/customers", "name=A").await);
+    let saved = || async {
+        std::fs::read_to_string(&file.0).is_ok_and(|text| text.contains(&customer)).then_some(())
+    };
+    sandbox.eventually("the customer in the file", saved).await;
+    drop(sandbox);
+    let sandbox = file.sandbox();
+    assert_eq!(sandbox.get(format!("/v1/customers/{customer}")).await["name"], "A");
+}
+
+#[tokio::test]
+async fn without_a_state_file_every_start_is_the_first() {
+    let sandbox = Sandbox::start();
+    sandbox.post("/v1/customers", "name=A").await;
+    sandbox.stop();
+    let sandbox = Sandbox::start();
+    assert_eq!(sandbox.get("/v1/customers").await["data"], Value::Array(Vec::new()));
+}
