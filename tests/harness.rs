@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use support::{
-    control_plane::{ControlPlane, SYSTEM_NAMESPACE, may},
+    control_plane::{ControlPlane, SYSTEM_NAMESPACE, apply_object, may, objects, repository},
     kstatus::{KstatusWatch, Rule, assert_kstatus, resource, violations},
 };
 
@@ -68,6 +68,47 @@ async fn tests_share_the_control_plane_and_have_namespaces_of_their_own() {
         .await
         .unwrap_err();
     assert!(matches!(denied, kube::Error::Api(status) if status.is_forbidden()));
+}
+
+/// `policy/v1` came with Kubernetes 1.21; the server Debian can build is older.
+fn serves(version: &k8s_openapi::apimachinery::pkg::version::Info, object: &DynamicObject) -> bool {
+    let policy = object
+        .types
+        .as_ref()
+        .is_some_and(|types| types.api_version == "policy/v1");
+    !policy || version.minor.trim_end_matches('+').parse::<u32>().unwrap() >= 21
+}
+
+#[tokio::test]
+async fn a_server_accepts_every_shipped_manifest() {
+    let admin = ControlPlane::shared().await.admin().await;
+    let version = admin.apiserver_version().await.unwrap();
+    let base = repository().join("manifests/base");
+    let kustomization = std::fs::read_to_string(base.join("kustomization.yaml")).unwrap();
+    let kustomization: Value = serde_yaml::from_str(&kustomization).unwrap();
+    let mut kinds = Vec::new();
+    for file in kustomization["resources"].as_array().unwrap() {
+        let file = base.join(file.as_str().unwrap());
+        // The CRDs' directory: they are installed already.
+        if file.is_dir() {
+            continue;
+        }
+        for object in objects(&file)
+            .unwrap()
+            .iter()
+            .filter(|object| serves(&version, object))
+        {
+            let dry_run = PatchParams::apply("tests").force().dry_run();
+            apply_object(&admin, object, &dry_run).await.unwrap();
+            kinds.push(object.types.as_ref().unwrap().kind.clone());
+        }
+    }
+    for kind in ["Deployment", "Service", "ClusterRole", "RoleBinding"] {
+        assert!(
+            kinds.iter().any(|known| known == kind),
+            "no {kind} among {kinds:?}"
+        );
+    }
 }
 
 fn condition(kind: &str, status: &str) -> Value {

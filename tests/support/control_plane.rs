@@ -252,19 +252,31 @@ fn yaml_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Server-side applies every document of a file.
 pub(crate) async fn apply(client: &Client, file: &Path) -> Result<(), String> {
-    let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
-    for document in serde_yaml::Deserializer::from_str(&text) {
-        let value = Value::deserialize(document).map_err(|e| e.to_string())?;
-        if value.is_null() {
-            continue;
-        }
-        let object: DynamicObject = serde_json::from_value(value).map_err(|e| e.to_string())?;
-        apply_object(client, &object).await?;
+    for object in objects(file)? {
+        apply_object(client, &object, &PatchParams::apply("tests").force()).await?;
     }
     Ok(())
 }
 
-async fn apply_object(client: &Client, object: &DynamicObject) -> Result<(), String> {
+/// The documents of a file.
+pub(crate) fn objects(file: &Path) -> Result<Vec<DynamicObject>, String> {
+    let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let mut objects = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(&text) {
+        let value = Value::deserialize(document).map_err(|e| e.to_string())?;
+        if !value.is_null() {
+            objects.push(serde_json::from_value(value).map_err(|e| e.to_string())?);
+        }
+    }
+    Ok(objects)
+}
+
+/// Server-side applies one object of any kind the server knows.
+pub(crate) async fn apply_object(
+    client: &Client,
+    object: &DynamicObject,
+    how: &PatchParams,
+) -> Result<(), String> {
     let types = object
         .types
         .as_ref()
@@ -277,14 +289,10 @@ async fn apply_object(client: &Client, object: &DynamicObject) -> Result<(), Str
         Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    api.patch(
-        &object.name_any(),
-        &PatchParams::apply("tests").force(),
-        &Patch::Apply(object),
-    )
-    .await
-    .map(drop)
-    .map_err(|e| format!("{} {}: {e}", types.kind, object.name_any()))
+    api.patch(&object.name_any(), how, &Patch::Apply(object))
+        .await
+        .map(drop)
+        .map_err(|e| format!("{} {}: {e}", types.kind, object.name_any()))
 }
 
 /// Whether the client may, by the server's own word. `resource` is `GROUP/RESOURCE[/SUBRESOURCE]`.

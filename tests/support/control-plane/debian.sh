@@ -2,9 +2,9 @@
 # Builds the control plane from Debian 12's own packages. Sourced by tests/control-plane.
 #
 # Debian has no binary package of kube-apiserver, but its source package `kubernetes` holds all of
-# it. Only build tools are installed on the system; etcd, kubectl and the libraries are unpacked
-# into a private directory, because installing etcd-server would also start it as a service.
-# Package lists are private too, so the machine's apt configuration stays as it is.
+# it. Only build tools are installed on the system; etcd and the libraries are unpacked into a
+# private directory, because installing etcd-server would also start it as a service. Package lists
+# are private too, so the machine's apt configuration stays as it is.
 
 # What the build runs, as command=package.
 readonly DEBIAN_BUILD_TOOLS=(go=golang-go rsync=rsync jq=jq make=make dpkg-source=dpkg-dev)
@@ -14,13 +14,12 @@ build_from_debian() {
   local out=$1 work=$2
   debian_install_tools "$work" || return
   step "reading Debian's package lists" "$CACHE/logs/lists.log" debian_lists "$work" || return
-  step "downloading etcd, kubectl and the Kubernetes sources" "$CACHE/logs/download.log" \
+  step "downloading etcd and the Kubernetes sources" "$CACHE/logs/download.log" \
     debian_download "$work" || return
-  step "building kube-apiserver (about 4 minutes on two cores)" "$CACHE/logs/build.log" \
-    debian_build_apiserver "$work/kubernetes" || return
-  install -D -m 0755 "$work/kubernetes/_output/bin/kube-apiserver" "$out/kube-apiserver" &&
-    install -m 0755 "$work/root/usr/bin/etcd" "$out/etcd" &&
-    install -m 0755 "$work/root/usr/bin/kubectl" "$out/kubectl"
+  step "building kube-apiserver and kubectl (about 5 minutes on two cores)" "$CACHE/logs/build.log" \
+    debian_build "$work/kubernetes" || return
+  install -D -m 0755 -t "$out" "$work/root/usr/bin/etcd" \
+    "$work/kubernetes/_output/bin/kube-apiserver" "$work/kubernetes/_output/bin/kubectl"
 }
 
 # is_debian_12: the recipe is measured there; other releases have other sources and compilers.
@@ -86,22 +85,23 @@ debian_download() {
   mkdir -p "$work/packages" "$work/root"
   (
     cd "$work/packages" &&
-      debian_apt "$work" download etcd-server kubernetes-client golang-github-modern-go-reflect2-dev &&
+      debian_apt "$work" download etcd-server golang-github-modern-go-reflect2-dev &&
       debian_apt "$work" source --download-only --only-source kubernetes
   ) || return
   for package in "$work"/packages/*.deb; do
     dpkg-deb --extract "$package" "$work/root" || return
   done
   dpkg-source --extract "$work"/packages/kubernetes_*.dsc "$work/kubernetes" || return
-  # The vendored reflect2 reads Go's internal map layout and crashes under Debian's Go 1.19 as soon
-  # as the first custom resource is served. Debian's package is the first release that does not.
+  # The vendored reflect2 reads Go's internal map layout and crashes under Debian's Go 1.19: the
+  # server with the first custom resource, and Debian's own kubectl with some of its commands, which
+  # is why that one isn't used. Debian's package of the library is the release that put it right.
   local vendored=$work/kubernetes/vendor/github.com/modern-go/reflect2
   rm -rf "$vendored" &&
     cp -rL "$work/root/usr/share/gocode/src/github.com/modern-go/reflect2" "$vendored"
 }
 
-# debian_build_apiserver TREE: no network, no module downloads, no C compiler.
-debian_build_apiserver() {
+# debian_build TREE: no network, no module downloads, no C compiler.
+debian_build() {
   local tree=$1 version
   # 1.20.5+really1.20.2-1.1 is Debian's way to write 1.20.2.
   version=$(cd "$tree" && dpkg-parsechangelog --show-field Version | sed -E 's/.*really//; s/-.*//') || return
@@ -110,5 +110,5 @@ debian_build_apiserver() {
     KUBE_GIT_VERSION="v$version" KUBE_GIT_MAJOR="${version%%.*}" \
     KUBE_GIT_MINOR="$(cut -d. -f2 <<<"$version")" \
     KUBE_GIT_COMMIT=unknown KUBE_GIT_TREE_STATE=archive \
-    make all WHAT=cmd/kube-apiserver
+    make all WHAT='cmd/kube-apiserver cmd/kubectl'
 }
