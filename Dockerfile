@@ -1,7 +1,6 @@
 # The operator alone: one static binary, no shell, no stripe-sandbox. Stripe's certificate
 # authorities are compiled in, the cluster's come with the service account.
 FROM rust:1.95-alpine AS build
-RUN apk add --no-cache musl-dev
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
