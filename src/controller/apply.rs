@@ -88,7 +88,6 @@ pub(super) async fn delete(
     for _ in 0..MOST_ROUNDS {
         if !fresh {
             context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
-            fresh = true;
         }
         let observed = run.observe();
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);

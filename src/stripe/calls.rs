@@ -1,0 +1,367 @@
+//! The calls the operator makes, answered in facts.
+
+use jiff::Timestamp;
+use miniserde::Deserialize;
+use stripe_billing::subscription::{
+    ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
+};
+use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
+use stripe_client_core::StripeRequest;
+use stripe_core::customer::{ListCustomer, RetrieveCustomer};
+use stripe_core::event::ListEvent;
+use stripe_product::price::ListPrice;
+use stripe_product::product::RetrieveProduct;
+use stripe_types::RangeQueryTs;
+
+use super::error::{Class, Error};
+use super::requests::{
+    build, checked, for_catalogue_step, for_step, key_for_catalogue_step, key_for_step,
+};
+use super::session::{Answer, Session};
+use super::views::{
+    CustomerView, Event, EventView, ListView, PriceView, ProductView, SubscriptionView, TestClock,
+    TestClockView,
+};
+use crate::converge::catalogue::{CatalogueStep, DesiredPlan, Product};
+use crate::converge::observed::{Found, Price, Subscription, TenantKey};
+use crate::converge::steps::Step;
+
+/// The most that Stripe puts on a page.
+const PAGE: i64 = 100;
+
+/// What changes the facts about a tenant. Named one by one: Stripe allows wildcards in `type`, but
+/// documents none in `types`.
+const EVENT_TYPES: [&str; 16] = [
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "customer.source.created",
+    "customer.source.updated",
+    "customer.source.deleted",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.trial_will_end",
+    "customer.subscription.pending_update_applied",
+    "customer.subscription.pending_update_expired",
+    "payment_method.attached",
+    "payment_method.detached",
+];
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// What to pass as `after` for the next page; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// The object a step made or changed, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// A customer.
+    Customer(Found),
+    /// A subscription.
+    Subscription(Box<Subscription>),
+}
+
+/// The object a catalogue step made or changed, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangedCatalogue {
+    /// The plan's product.
+    Product(Product),
+    /// The plan's price.
+    Price(Box<Price>),
+}
+
+impl Session {
+    /// Carries out a step of a tenant's plan, under its idempotency key. `customer` is whom to
+    /// subscribe when the step doesn't say.
+    pub async fn run_step(
+        &self,
+        step: &Step,
+        tenant: &TenantKey,
+        customer: Option<&str>,
+        attempt: u32,
+    ) -> Result<Answer<Changed>, Error> {
+        let request = for_step(step, tenant, customer)?;
+        let key = key_for_step(step, &request, tenant, attempt);
+        match step {
+            Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
+                .send::<CustomerView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(Changed::Customer(view.into()))),
+            // DELETE takes no key: cancelling twice is cancelling once.
+            Step::CancelNow { .. } => self
+                .send::<SubscriptionView>(&request, None)
+                .await?
+                .try_map(subscription_changed),
+            _ => self
+                .send::<SubscriptionView>(&request, Some(&key))
+                .await?
+                .try_map(subscription_changed),
+        }
+    }
+
+    /// Carries out a step of a plan's catalogue, under its idempotency key.
+    pub async fn run_catalogue_step(
+        &self,
+        step: &CatalogueStep,
+        plan: &DesiredPlan,
+        attempt: u32,
+    ) -> Result<Answer<ChangedCatalogue>, Error> {
+        let request = for_catalogue_step(step, plan)?;
+        let key = key_for_catalogue_step(&request, plan, attempt);
+        match step {
+            CatalogueStep::CreateProduct | CatalogueStep::UpdateProduct => self
+                .send::<ProductView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(ChangedCatalogue::Product(view.try_into()?))),
+            CatalogueStep::CreatePrice | CatalogueStep::ActivatePrice(_) => self
+                .send::<PriceView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(ChangedCatalogue::Price(Box::new(view.try_into()?)))),
+        }
+    }
+
+    /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.
+    pub async fn list_customers(
+        &self,
+        after: Option<&str>,
+        test_clock: Option<&str>,
+    ) -> Result<Page<Found>, Error> {
+        self.customers_page(ListCustomer::new(), after, test_clock)
+            .await
+    }
+
+    /// All customers made at or after a time.
+    pub async fn customers_created_since(
+        &self,
+        since: Timestamp,
+        test_clock: Option<&str>,
+    ) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let list = ListCustomer::new().created(RangeQueryTs::gte(since.as_second()));
+            let page = self
+                .customers_page(list, after.as_deref(), test_clock)
+                .await?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A page of all subscriptions, live or ended, or of those on a test clock.
+    pub async fn list_subscriptions(
+        &self,
+        after: Option<&str>,
+        test_clock: Option<&str>,
+    ) -> Result<Page<Subscription>, Error> {
+        let mut list = ListSubscription::new();
+        if let Some(clock) = test_clock {
+            list = list.test_clock(clock);
+        }
+        self.subscriptions_page(list, after).await
+    }
+
+    /// Every subscription of a customer, live or ended.
+    pub async fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, Error> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let list = ListSubscription::new().customer(customer);
+            let page = self.subscriptions_page(list, after.as_deref()).await?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A customer; `None` when Stripe has never heard of the id, or has forgotten it with its
+    /// test clock.
+    pub async fn customer(&self, id: &str) -> Result<Option<Found>, Error> {
+        let request = RetrieveCustomer::new(checked(id)?);
+        let view = self.find::<CustomerView>(&request).await?;
+        Ok(view.map(Found::from))
+    }
+
+    /// A subscription; `None` when Stripe does not know the id.
+    pub async fn subscription(&self, id: &str) -> Result<Option<Subscription>, Error> {
+        let request = RetrieveSubscription::new(checked(id)?);
+        let view = self.find::<SubscriptionView>(&request).await?;
+        view.map(TryInto::try_into).transpose()
+    }
+
+    /// A product by its id.
+    pub async fn find_product(&self, id: &str) -> Result<Option<Product>, Error> {
+        let request = RetrieveProduct::new(checked(id)?);
+        let view = self.find::<ProductView>(&request).await?;
+        view.filter(|view| !view.is_deleted())
+            .map(TryInto::try_into)
+            .transpose()
+    }
+
+    /// The price with a lookup key, active or not.
+    pub async fn find_price_by_lookup_key(&self, key: &str) -> Result<Option<Price>, Error> {
+        // The list leaves archived prices out unless asked for nothing else.
+        for active in [true, false] {
+            let list = ListPrice::new()
+                .lookup_keys([key.to_owned()])
+                .active(active)
+                .limit(PAGE);
+            let page = self.list::<PriceView>(&list).await?;
+            if let Some(view) = page.data.into_iter().next() {
+                return Ok(Some(view.try_into()?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest event among those that [`Session::events_after`] gives.
+    pub async fn latest_event(&self) -> Result<Option<String>, Error> {
+        let page = self.list::<EventView>(&events().limit(1)).await?;
+        Ok(page
+            .data
+            .into_iter()
+            .next()
+            .map(|view| Event::from(view).id))
+    }
+
+    /// The events about customers, subscriptions and payment methods that came after `cursor`,
+    /// oldest first; without a cursor, all of the last 30 days.
+    pub async fn events_after(&self, cursor: Option<&str>) -> Result<Vec<Event>, Error> {
+        let mut found: Vec<Event> = Vec::new();
+        let Some(cursor) = cursor else {
+            loop {
+                let mut list = events();
+                if let Some(oldest) = found.last() {
+                    list = list.starting_after(&oldest.id);
+                }
+                let page = self.list::<EventView>(&list).await?;
+                let more = page.has_more == Some(true) && !page.data.is_empty();
+                found.extend(page.data.into_iter().map(Event::from));
+                if !more {
+                    found.reverse();
+                    return Ok(found);
+                }
+            }
+        };
+        // Backwards through the list is forwards in time; each page still has its newest first.
+        let mut newest = cursor.to_owned();
+        loop {
+            let list = events().ending_before(&newest);
+            let page = self.list::<EventView>(&list).await?;
+            let more = page.has_more == Some(true) && !page.data.is_empty();
+            found.extend(page.data.into_iter().rev().map(Event::from));
+            if let Some(last) = found.last() {
+                newest.clone_from(&last.id);
+            }
+            if !more {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A test clock; `None` when it does not exist any more.
+    pub async fn test_clock(&self, id: &str) -> Result<Option<TestClock>, Error> {
+        let request = RetrieveTestHelpersTestClock::new(checked(id)?);
+        let view = self.find::<TestClockView>(&request).await?;
+        view.map(TryInto::try_into).transpose()
+    }
+
+    async fn customers_page(
+        &self,
+        list: ListCustomer,
+        after: Option<&str>,
+        test_clock: Option<&str>,
+    ) -> Result<Page<Found>, Error> {
+        let mut list = list.limit(PAGE);
+        if let Some(after) = after {
+            list = list.starting_after(after);
+        }
+        if let Some(clock) = test_clock {
+            list = list.test_clock(clock);
+        }
+        let page = self.list::<CustomerView>(&list).await?;
+        page_of(page, |view| Ok(view.into()), found_id)
+    }
+
+    async fn subscriptions_page(
+        &self,
+        list: ListSubscription,
+        after: Option<&str>,
+    ) -> Result<Page<Subscription>, Error> {
+        let mut list = list.status(ListSubscriptionStatus::All).limit(PAGE);
+        if let Some(after) = after {
+            list = list.starting_after(after);
+        }
+        let page = self.list::<SubscriptionView>(&list).await?;
+        page_of(page, TryInto::try_into, |subscription: &Subscription| {
+            &subscription.id
+        })
+    }
+
+    async fn list<T: Deserialize>(
+        &self,
+        request: &impl StripeRequest,
+    ) -> Result<ListView<T>, Error> {
+        let answer = self.send::<ListView<T>>(&build(request), None).await?;
+        Ok(answer.value)
+    }
+
+    async fn find<T: Deserialize>(&self, request: &impl StripeRequest) -> Result<Option<T>, Error> {
+        match self.send::<T>(&build(request), None).await {
+            Ok(answer) => Ok(Some(answer.value)),
+            Err(error) if error.class == Class::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<T> Answer<T> {
+    fn try_map<U>(self, map: impl FnOnce(T) -> Result<U, Error>) -> Result<Answer<U>, Error> {
+        Ok(Answer {
+            value: map(self.value)?,
+            request_id: self.request_id,
+            replayed: self.replayed,
+        })
+    }
+}
+
+fn subscription_changed(view: SubscriptionView) -> Result<Changed, Error> {
+    Ok(Changed::Subscription(Box::new(view.try_into()?)))
+}
+
+fn events() -> ListEvent {
+    let types: Vec<String> = EVENT_TYPES.iter().map(ToString::to_string).collect();
+    ListEvent::new().types(types).limit(PAGE)
+}
+
+fn found_id(found: &Found) -> &str {
+    match found {
+        Found::Present(customer) => &customer.id,
+        Found::Deleted(id) => id,
+    }
+}
+
+fn page_of<V, T>(
+    page: ListView<V>,
+    read: impl Fn(V) -> Result<T, Error>,
+    id: impl Fn(&T) -> &str,
+) -> Result<Page<T>, Error> {
+    let items: Vec<T> = page.data.into_iter().map(read).collect::<Result<_, _>>()?;
+    let next = items
+        .last()
+        .filter(|_| page.has_more == Some(true))
+        .map(|last| id(last).to_owned());
+    Ok(Page { items, next })
+}

@@ -1,0 +1,421 @@
+//! Steps as requests: async-stripe's typed builders, filled in. Pure.
+//!
+//! Two traps of the form encoding decide how this is written. An empty map is sent as `metadata=`,
+//! which clears all of it, so only maps with something in them are ever set; and one key is taken
+//! away by giving it the empty text. The order of a map is random, so bodies are sorted: equal
+//! steps have equal bodies, on which the idempotency key rests.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+use stripe_billing::subscription::{
+    CancelSubscription, CreateSubscription, CreateSubscriptionItems,
+    CreateSubscriptionPaymentBehavior, UpdateSubscription, UpdateSubscriptionItems,
+    UpdateSubscriptionPaymentBehavior, UpdateSubscriptionProrationBehavior,
+    UpdateSubscriptionTrialEnd,
+};
+use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
+use stripe_product::price::UpdatePrice;
+use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval};
+use stripe_product::product::{CreateProduct, UpdateProduct};
+
+use super::error::{Class, Error};
+use crate::api::{Address, CustomerDetails, Interval, metadata};
+use crate::converge::catalogue::{CatalogueStep, DesiredPlan, DesiredPrice};
+use crate::converge::observed::TenantKey;
+use crate::converge::steps::{CustomerUpdate, Step};
+
+/// The value of [`metadata::CANCELED_BY`].
+const CANCELED_BY_MANIFEST: &str = "manifest";
+
+/// Makes a repeated POST the same request. Deterministic: a request repeated after a crash has the
+/// key it had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<stripe_client_core::IdempotencyKey> for IdempotencyKey {
+    fn from(key: stripe_client_core::IdempotencyKey) -> Self {
+        Self(key.into_inner())
+    }
+}
+
+/// The idempotency key of an operation on a tenant.
+///
+/// `basis` is the observed state the operation starts from: doing the same again later, from
+/// another state, is another request. `attempt` counts up when Stripe has stored a failure under
+/// the key, or its answer turned out to be about something that is gone by now.
+pub fn idempotency_key(
+    tenant: &TenantKey,
+    operation: &str,
+    body: &str,
+    basis: &str,
+    attempt: u32,
+) -> IdempotencyKey {
+    let attempt = attempt.to_string();
+    let mut hash = Sha256::new();
+    for part in [
+        &tenant.owner,
+        &tenant.tenant,
+        operation,
+        body,
+        basis,
+        &attempt,
+    ] {
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut key = String::with_capacity(45);
+    key.push_str("tenantbilling");
+    for byte in hash.finalize().iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    IdempotencyKey(key)
+}
+
+/// The idempotency key of a step's request. Its path counts as well: the same change to another
+/// object is another request, and Stripe refuses a key that comes with another path.
+pub fn key_for_step(
+    step: &Step,
+    request: &RequestBuilder,
+    tenant: &TenantKey,
+    attempt: u32,
+) -> IdempotencyKey {
+    idempotency_key(
+        tenant,
+        step.operation(),
+        &target_and_body(request),
+        &step.basis(),
+        attempt,
+    )
+}
+
+/// The idempotency key of a catalogue step's request. A plan is no tenant, but its name under the
+/// same owner serves as one: the operation's name keeps the two apart.
+pub fn key_for_catalogue_step(
+    request: &RequestBuilder,
+    plan: &DesiredPlan,
+    attempt: u32,
+) -> IdempotencyKey {
+    let plan = TenantKey {
+        owner: plan.owner.clone(),
+        tenant: plan.name.clone(),
+    };
+    idempotency_key(&plan, "Catalogue", &target_and_body(request), "", attempt)
+}
+
+fn target_and_body(request: &RequestBuilder) -> String {
+    format!(
+        "{}\n{}",
+        request.path,
+        request.body.as_deref().unwrap_or_default()
+    )
+}
+
+/// The request that a step stands for. `customer` is whom to subscribe when the step doesn't say:
+/// the one that the step before it made.
+pub fn for_step(
+    step: &Step,
+    key: &TenantKey,
+    customer: Option<&str>,
+) -> Result<RequestBuilder, Error> {
+    match step {
+        Step::CreateCustomer {
+            details,
+            test_clock,
+        } => Ok(create_customer(details, key, test_clock.as_deref())),
+        Step::UpdateCustomer {
+            customer, update, ..
+        } => Ok(update_customer(checked(customer)?, update, key)),
+        Step::CreateSubscription { customer: None, .. } if customer.is_none() => Err(Error::new(
+            Class::Invalid,
+            "there is no customer to subscribe; the step that makes one has to come first",
+        )),
+        Step::CreateSubscription {
+            customer: own,
+            price,
+            trial_days,
+            declared_trial_days,
+            ..
+        } => create_subscription(
+            own.as_deref().or(customer).unwrap_or_default(),
+            &price.id,
+            *trial_days,
+            metadata_map(
+                identity(key)
+                    .into_iter()
+                    .chain([trial(*declared_trial_days)]),
+            ),
+        ),
+        Step::SwapPrice {
+            subscription,
+            item,
+            price,
+            ..
+        } => swap_price(checked(subscription)?, item, price),
+        Step::MoveTrialEnd {
+            subscription,
+            end,
+            declared_trial_days,
+            ..
+        } => {
+            let end = end.map_or(UpdateSubscriptionTrialEnd::Now, |end| {
+                UpdateSubscriptionTrialEnd::Timestamp(end.as_second())
+            });
+            let update = UpdateSubscription::new(checked(subscription)?)
+                .trial_end(end)
+                .proration_behavior(UpdateSubscriptionProrationBehavior::None)
+                .off_session(true)
+                .metadata(metadata_map([trial(*declared_trial_days)]));
+            Ok(build(&update))
+        }
+        // The flag and the mark in one request: apart, a crash in between would make the manifest's
+        // cancellation look like the customer's.
+        Step::CancelAtPeriodEnd { subscription } => Ok(build(
+            &UpdateSubscription::new(checked(subscription)?)
+                .cancel_at_period_end(true)
+                .metadata(metadata_map([canceled_by(CANCELED_BY_MANIFEST)])),
+        )),
+        Step::UndoCancellation { subscription, .. } => Ok(build(
+            &UpdateSubscription::new(checked(subscription)?)
+                .cancel_at_period_end(false)
+                .metadata(metadata_map([canceled_by("")])),
+        )),
+        Step::MarkCanceled { subscription } => Ok(build(
+            &UpdateSubscription::new(checked(subscription)?)
+                .metadata(metadata_map([canceled_by(CANCELED_BY_MANIFEST)])),
+        )),
+        Step::CancelNow { subscription } => {
+            Ok(build(&CancelSubscription::new(checked(subscription)?)))
+        }
+        Step::RestoreIdentity {
+            subscription,
+            declared_trial_days,
+            ..
+        } => Ok(build(
+            &UpdateSubscription::new(checked(subscription)?).metadata(metadata_map(
+                identity(key)
+                    .into_iter()
+                    .chain([trial(*declared_trial_days)]),
+            )),
+        )),
+    }
+}
+
+/// The request that a catalogue step stands for.
+pub fn for_catalogue_step(
+    step: &CatalogueStep,
+    plan: &DesiredPlan,
+) -> Result<RequestBuilder, Error> {
+    let product = plan.product_id();
+    match step {
+        CatalogueStep::CreateProduct => Ok(build(
+            &CreateProduct::new(&plan.display_name)
+                .id(checked(&product)?)
+                .metadata(plan_metadata(plan)),
+        )),
+        CatalogueStep::UpdateProduct => Ok(build(
+            &UpdateProduct::new(checked(&product)?)
+                .name(&plan.display_name)
+                .active(true),
+        )),
+        CatalogueStep::CreatePrice => {
+            let DesiredPrice::Managed {
+                unit_amount,
+                interval,
+            } = &plan.base
+            else {
+                return Err(Error::new(
+                    Class::Invalid,
+                    format!("the price of {} is made by someone else", plan.name),
+                ));
+            };
+            let interval = match interval {
+                Interval::Month => CreatePriceRecurringInterval::Month,
+                Interval::Year => CreatePriceRecurringInterval::Year,
+            };
+            let currency = plan
+                .currency
+                .parse::<stripe_types::Currency>()
+                .unwrap_or_else(|never| match never {});
+            let create = CreatePrice::new(currency)
+                .product(checked(&product)?)
+                .unit_amount(*unit_amount)
+                .recurring(CreatePriceRecurring::new(interval))
+                .lookup_key(plan.lookup_key())
+                .nickname(&plan.name)
+                .metadata(plan_metadata(plan));
+            Ok(build(&create))
+        }
+        CatalogueStep::ActivatePrice(price) => {
+            Ok(build(&UpdatePrice::new(checked(price)?).active(true)))
+        }
+    }
+}
+
+fn create_customer(
+    details: &CustomerDetails,
+    key: &TenantKey,
+    test_clock: Option<&str>,
+) -> RequestBuilder {
+    let mut create = CreateCustomer::new()
+        .name(&details.name)
+        .email(&details.email)
+        .metadata(metadata_map(identity(key)));
+    if let Some(phone) = &details.phone {
+        create = create.phone(phone);
+    }
+    if let Some(description) = &details.description {
+        create = create.description(description);
+    }
+    if let Some(address) = &details.address {
+        create = create.address(address_fields(address, Option::clone));
+    }
+    if let Some(clock) = test_clock {
+        create = create.test_clock(clock);
+    }
+    build(&create)
+}
+
+fn update_customer(customer: &str, update: &CustomerUpdate, key: &TenantKey) -> RequestBuilder {
+    let mut request = UpdateCustomer::new(customer);
+    if let Some(name) = &update.name {
+        request = request.name(name);
+    }
+    if let Some(email) = &update.email {
+        request = request.email(email);
+    }
+    if let Some(phone) = &update.phone {
+        request = request.phone(phone);
+    }
+    if let Some(description) = &update.description {
+        request = request.description(description);
+    }
+    if let Some(address) = &update.address {
+        // The address is enforced as a whole: what the manifest leaves out is emptied.
+        let whole = address_fields(address, |field| Some(field.clone().unwrap_or_default()));
+        request = request.address(whole);
+    }
+    if update.restore_identity {
+        request = request.metadata(metadata_map(identity(key)));
+    }
+    build(&request)
+}
+
+fn create_subscription(
+    customer: &str,
+    price: &str,
+    trial_days: i64,
+    metadata: HashMap<String, String>,
+) -> Result<RequestBuilder, Error> {
+    let mut item = CreateSubscriptionItems::new();
+    item.price = Some(price.to_owned());
+    item.quantity = Some(1);
+    let mut create = CreateSubscription::new()
+        .customer(checked(customer)?)
+        .items([item])
+        .payment_behavior(CreateSubscriptionPaymentBehavior::AllowIncomplete)
+        .off_session(true)
+        .metadata(metadata);
+    if trial_days > 0 {
+        let days = u32::try_from(trial_days)
+            .map_err(|_| Error::new(Class::Invalid, format!("{trial_days} days are no trial")))?;
+        create = create.trial_period_days(days);
+    }
+    Ok(build(&create))
+}
+
+fn swap_price(subscription: &str, item: &str, price: &str) -> Result<RequestBuilder, Error> {
+    let mut update = UpdateSubscriptionItems::new();
+    update.id = Some(checked(item)?.to_owned());
+    update.price = Some(checked(price)?.to_owned());
+    update.quantity = Some(1);
+    Ok(build(
+        &UpdateSubscription::new(subscription)
+            .items([update])
+            .proration_behavior(UpdateSubscriptionProrationBehavior::CreateProrations)
+            .payment_behavior(UpdateSubscriptionPaymentBehavior::AllowIncomplete)
+            .off_session(true),
+    ))
+}
+
+fn address_fields(
+    address: &Address,
+    field: fn(&Option<String>) -> Option<String>,
+) -> OptionalFieldsCustomerAddress {
+    OptionalFieldsCustomerAddress {
+        city: field(&address.city),
+        country: field(&address.country),
+        line1: field(&address.line1),
+        line2: field(&address.line2),
+        postal_code: field(&address.postal_code),
+        state: field(&address.state),
+    }
+}
+
+type Entry = (&'static str, String);
+
+fn identity(key: &TenantKey) -> [Entry; 2] {
+    [
+        (metadata::OWNER, key.owner.clone()),
+        (metadata::TENANT, key.tenant.clone()),
+    ]
+}
+
+fn trial(days: i64) -> Entry {
+    (metadata::TRIAL_DAYS, days.to_string())
+}
+
+fn canceled_by(who: &str) -> Entry {
+    (metadata::CANCELED_BY, who.to_owned())
+}
+
+fn plan_metadata(plan: &DesiredPlan) -> HashMap<String, String> {
+    metadata_map([
+        (metadata::OWNER, plan.owner.clone()),
+        (metadata::PLAN, plan.name.clone()),
+    ])
+}
+
+fn metadata_map(entries: impl IntoIterator<Item = Entry>) -> HashMap<String, String> {
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+/// Builds a request with its body in canonical order.
+pub(super) fn build(request: &impl StripeRequest) -> RequestBuilder {
+    let mut request = request.build();
+    request.body = request.body.filter(|body| !body.is_empty()).map(|body| {
+        let mut pairs: Vec<&str> = body.split('&').collect();
+        pairs.sort_unstable();
+        pairs.join("&")
+    });
+    // Stripe's own libraries send no body with these.
+    debug_assert!(!matches!(request.method, StripeMethod::Get) || request.body.is_none());
+    request
+}
+
+/// An id that may become part of a path. async-stripe does not encode it.
+pub(super) fn checked(id: &str) -> Result<&str, Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !id.is_empty() && id.bytes().all(plain) {
+        Ok(id)
+    } else {
+        Err(Error::new(
+            Class::Invalid,
+            format!("\"{id}\" is not an id of Stripe's"),
+        ))
+    }
+}

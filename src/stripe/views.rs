@@ -1,0 +1,440 @@
+//! What is read of Stripe's objects, and nothing more: a field that is not needed can neither be
+//! missing nor be of an unexpected type.
+//!
+//! A view holds what miniserde can read; `TryFrom` makes the fact of it, and names the object when
+//! something that decides is missing. Values of enumerations are texts here: Stripe adds new ones
+//! without a new API version.
+
+use jiff::Timestamp;
+use miniserde::Deserialize;
+use miniserde::json::Value;
+
+use super::error::{Class, Error};
+use crate::api::{Address, Interval};
+use crate::converge::catalogue;
+use crate::converge::observed::{Customer, Found, Item, Price, Subscription, TenantKey};
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(super) struct ListView<T> {
+    pub(super) data: Vec<T>,
+    pub(super) has_more: Option<bool>,
+}
+
+/// The operator's own keys; whatever else is in the metadata is nobody's business here.
+#[derive(Deserialize, Default)]
+struct MetadataView {
+    tenantbilling_owner: Option<String>,
+    tenantbilling_tenant: Option<String>,
+    tenantbilling_plan: Option<String>,
+    tenantbilling_trial_days: Option<String>,
+    tenantbilling_canceled_by: Option<String>,
+}
+
+impl MetadataView {
+    fn key(&mut self) -> Option<TenantKey> {
+        Some(TenantKey {
+            owner: filled(self.tenantbilling_owner.take())?,
+            tenant: filled(self.tenantbilling_tenant.take())?,
+        })
+    }
+}
+
+/// A customer, deleted or not.
+#[derive(Deserialize)]
+pub(super) struct CustomerView {
+    id: String,
+    deleted: Option<bool>,
+    metadata: Option<MetadataView>,
+    name: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    description: Option<String>,
+    address: Option<AddressView>,
+    invoice_settings: Option<InvoiceSettingsView>,
+    default_source: Option<Value>,
+    currency: Option<String>,
+    test_clock: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceSettingsView {
+    default_payment_method: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct AddressView {
+    line1: Option<String>,
+    line2: Option<String>,
+    city: Option<String>,
+    state: Option<String>,
+    postal_code: Option<String>,
+    country: Option<String>,
+}
+
+impl From<AddressView> for Option<Address> {
+    fn from(view: AddressView) -> Self {
+        let address = Address {
+            line1: filled(view.line1),
+            line2: filled(view.line2),
+            city: filled(view.city),
+            state: filled(view.state),
+            postal_code: filled(view.postal_code),
+            country: filled(view.country),
+        };
+        (address != Address::default()).then_some(address)
+    }
+}
+
+impl From<CustomerView> for Found {
+    fn from(view: CustomerView) -> Self {
+        if view.deleted == Some(true) {
+            return Self::Deleted(view.id);
+        }
+        let invoiced = view
+            .invoice_settings
+            .and_then(|settings| settings.default_payment_method);
+        Self::Present(Customer {
+            id: view.id,
+            key: view.metadata.unwrap_or_default().key(),
+            name: filled(view.name),
+            email: filled(view.email),
+            phone: filled(view.phone),
+            description: filled(view.description),
+            address: view.address.and_then(Into::into),
+            default_payment_method: id_of(invoiced).or_else(|| id_of(view.default_source)),
+            currency: filled(view.currency),
+            test_clock: id_of(view.test_clock),
+        })
+    }
+}
+
+/// A price.
+#[derive(Deserialize)]
+pub(super) struct PriceView {
+    id: String,
+    product: Option<Value>,
+    lookup_key: Option<String>,
+    metadata: Option<MetadataView>,
+    currency: Option<String>,
+    unit_amount: Option<i64>,
+    recurring: Option<RecurringView>,
+    active: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RecurringView {
+    interval: Option<String>,
+    interval_count: Option<i64>,
+    usage_type: Option<String>,
+}
+
+impl TryFrom<PriceView> for Price {
+    type Error = Error;
+
+    fn try_from(view: PriceView) -> Result<Self, Error> {
+        let metadata = view.metadata.unwrap_or_default();
+        let recurring = view.recurring;
+        let interval = recurring.as_ref().and_then(|r| r.interval.as_deref());
+        Ok(Self {
+            product: require(&view.id, "product", id_of(view.product))?,
+            currency: require(&view.id, "currency", view.currency)?,
+            active: require(&view.id, "active", view.active)?,
+            lookup_key: filled(view.lookup_key),
+            owner: filled(metadata.tenantbilling_owner),
+            plan: filled(metadata.tenantbilling_plan),
+            unit_amount: view.unit_amount,
+            interval: match interval {
+                Some("month") => Some(Interval::Month),
+                Some("year") => Some(Interval::Year),
+                _ => None,
+            },
+            interval_count: recurring
+                .as_ref()
+                .and_then(|r| r.interval_count)
+                .unwrap_or(1),
+            metered: recurring.is_some_and(|r| r.usage_type.as_deref() == Some("metered")),
+            id: view.id,
+        })
+    }
+}
+
+/// A product.
+#[derive(Deserialize)]
+pub(super) struct ProductView {
+    id: String,
+    deleted: Option<bool>,
+    name: Option<String>,
+    active: Option<bool>,
+}
+
+impl ProductView {
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted == Some(true)
+    }
+}
+
+impl TryFrom<ProductView> for catalogue::Product {
+    type Error = Error;
+
+    fn try_from(view: ProductView) -> Result<Self, Error> {
+        Ok(Self {
+            name: require(&view.id, "name", view.name)?,
+            active: require(&view.id, "active", view.active)?,
+            id: view.id,
+        })
+    }
+}
+
+/// A subscription.
+#[derive(Deserialize)]
+pub(super) struct SubscriptionView {
+    id: String,
+    customer: Option<Value>,
+    metadata: Option<MetadataView>,
+    status: Option<String>,
+    currency: Option<String>,
+    items: Option<ListView<ItemView>>,
+    cancel_at_period_end: Option<bool>,
+    cancel_at: Option<i64>,
+    start_date: Option<i64>,
+    created: Option<i64>,
+    trial_start: Option<i64>,
+    trial_end: Option<i64>,
+    schedule: Option<Value>,
+    default_payment_method: Option<Value>,
+    default_source: Option<Value>,
+    test_clock: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ItemView {
+    id: String,
+    price: Option<PriceView>,
+    quantity: Option<i64>,
+    current_period_start: Option<i64>,
+    current_period_end: Option<i64>,
+}
+
+impl TryFrom<SubscriptionView> for Subscription {
+    type Error = Error;
+
+    fn try_from(view: SubscriptionView) -> Result<Self, Error> {
+        let id = view.id;
+        let mut metadata = view.metadata.unwrap_or_default();
+        let items = require(&id, "items", view.items)?;
+        let status = require(&id, "status", view.status)?;
+        let start_date = require(&id, "start_date", view.start_date)?;
+        let created = require(&id, "created", view.created)?;
+        Ok(Self {
+            customer: require(&id, "customer", id_of(view.customer))?,
+            key: metadata.key(),
+            status: status.as_str().into(),
+            currency: require(&id, "currency", view.currency)?,
+            items: items
+                .data
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
+            cancel_at_period_end: require(&id, "cancel_at_period_end", view.cancel_at_period_end)?,
+            cancel_at: optional_time(&id, "cancel_at", view.cancel_at)?,
+            start_date: time(&id, "start_date", start_date)?,
+            created: time(&id, "created", created)?,
+            trial_start: optional_time(&id, "trial_start", view.trial_start)?,
+            trial_end: optional_time(&id, "trial_end", view.trial_end)?,
+            schedule: id_of(view.schedule),
+            canceled_by_manifest: filled(metadata.tenantbilling_canceled_by).is_some(),
+            // A person can write anything into metadata; what is no number says nothing.
+            trial_days: metadata
+                .tenantbilling_trial_days
+                .and_then(|days| days.parse().ok()),
+            default_payment_method: id_of(view.default_payment_method)
+                .or_else(|| id_of(view.default_source)),
+            test_clock: id_of(view.test_clock),
+            id,
+        })
+    }
+}
+
+impl TryFrom<ItemView> for Item {
+    type Error = Error;
+
+    fn try_from(view: ItemView) -> Result<Self, Error> {
+        let id = view.id;
+        let start = require(&id, "current_period_start", view.current_period_start)?;
+        let end = require(&id, "current_period_end", view.current_period_end)?;
+        Ok(Self {
+            price: require(&id, "price", view.price)?.try_into()?,
+            quantity: view.quantity,
+            period_start: time(&id, "current_period_start", start)?,
+            period_end: time(&id, "current_period_end", end)?,
+            id,
+        })
+    }
+}
+
+/// A test clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestClock {
+    /// `clock_…`
+    pub id: String,
+    /// The time on it.
+    pub frozen_time: Timestamp,
+    /// Whether it stands still; while it advances, objects on it change.
+    pub ready: bool,
+}
+
+/// A test clock as answered.
+#[derive(Deserialize)]
+pub(super) struct TestClockView {
+    id: String,
+    frozen_time: Option<i64>,
+    status: Option<String>,
+}
+
+impl TryFrom<TestClockView> for TestClock {
+    type Error = Error;
+
+    fn try_from(view: TestClockView) -> Result<Self, Error> {
+        let frozen_time = require(&view.id, "frozen_time", view.frozen_time)?;
+        Ok(Self {
+            frozen_time: time(&view.id, "frozen_time", frozen_time)?,
+            ready: view.status.as_deref() == Some("ready"),
+            id: view.id,
+        })
+    }
+}
+
+/// An event, reduced to what it points at. What it says about that is history by the time it is
+/// read, and is never acted on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// `evt_…`
+    pub id: String,
+    /// As in `customer.subscription.updated`.
+    pub kind: String,
+    /// Unix seconds.
+    pub created: i64,
+    /// Kind of the object, as in `subscription`.
+    pub object: String,
+    /// Id of the object.
+    pub object_id: Option<String>,
+    /// The customer that the object belongs to, or did until this event.
+    pub customer: Option<String>,
+    /// The owner in the object's metadata. A hint whether a look is worth a request, no more.
+    pub owner: Option<String>,
+}
+
+/// An event as answered.
+#[derive(Deserialize)]
+pub(super) struct EventView {
+    id: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    created: Option<i64>,
+    data: Option<EventDataView>,
+}
+
+#[derive(Deserialize)]
+struct EventDataView {
+    object: Option<EventObjectView>,
+    previous_attributes: Option<PreviousView>,
+}
+
+#[derive(Deserialize)]
+struct EventObjectView {
+    id: Option<String>,
+    object: Option<String>,
+    customer: Option<Value>,
+    metadata: Option<MetadataView>,
+}
+
+#[derive(Deserialize)]
+struct PreviousView {
+    customer: Option<Value>,
+}
+
+impl From<EventView> for Event {
+    fn from(view: EventView) -> Self {
+        let (object, previous) = view
+            .data
+            .map_or((None, None), |data| (data.object, data.previous_attributes));
+        let mut event = Self {
+            id: view.id,
+            kind: view.kind.unwrap_or_default(),
+            created: view.created.unwrap_or_default(),
+            ..Self::default()
+        };
+        if let Some(object) = object {
+            event.object = object.object.unwrap_or_default();
+            event.object_id = object.id;
+            // A detached payment method has no customer any more, only a former one.
+            event.customer =
+                id_of(object.customer).or_else(|| id_of(previous.and_then(|was| was.customer)));
+            event.owner = filled(object.metadata.unwrap_or_default().tenantbilling_owner);
+        }
+        event
+    }
+}
+
+/// The id in a field that holds one, or the object itself when it was expanded.
+fn id_of(value: Option<Value>) -> Option<String> {
+    match value? {
+        Value::String(id) => filled(Some(id)),
+        Value::Object(object) => match object.get("id") {
+            Some(Value::String(id)) => filled(Some(id.clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Stripe shows what was unset as null, some older objects as the empty text.
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn require<T>(id: &str, field: &str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or_else(|| Error::new(Class::Unreadable, format!("{id} has no {field}")))
+}
+
+fn time(id: &str, field: &str, second: i64) -> Result<Timestamp, Error> {
+    Timestamp::from_second(second)
+        .map_err(|_| Error::new(Class::Unreadable, format!("{field} of {id} is no time")))
+}
+
+fn optional_time(id: &str, field: &str, second: Option<i64>) -> Result<Option<Timestamp>, Error> {
+    second.map(|second| time(id, field, second)).transpose()
+}
+
+/// The object that keeps an answer from being read: miniserde says only that there is one. Called
+/// when reading has failed already.
+pub(super) fn name_of_unreadable(body: &str) -> Option<String> {
+    let Value::Object(answer) = miniserde::json::from_str(body).ok()? else {
+        return None;
+    };
+    let Some(Value::Array(data)) = answer.get("data") else {
+        return id_of(Some(Value::Object(answer)));
+    };
+    let readable = |value: &Value| {
+        let text = miniserde::json::to_string(value);
+        match value {
+            Value::Object(object) => match object.get("object") {
+                Some(Value::String(kind)) if kind == "customer" => reads::<CustomerView>(&text),
+                Some(Value::String(kind)) if kind == "subscription" => {
+                    reads::<SubscriptionView>(&text)
+                }
+                Some(Value::String(kind)) if kind == "price" => reads::<PriceView>(&text),
+                Some(Value::String(kind)) if kind == "event" => reads::<EventView>(&text),
+                _ => true,
+            },
+            _ => false,
+        }
+    };
+    let culprit = data.iter().find(|value| !readable(value))?;
+    id_of(Some(culprit.clone()))
+}
+
+fn reads<T: Deserialize>(text: &str) -> bool {
+    miniserde::json::from_str::<T>(text).is_ok()
+}
