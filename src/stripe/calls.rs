@@ -14,12 +14,13 @@ use stripe_product::product::RetrieveProduct;
 use stripe_types::RangeQueryTs;
 
 use super::error::{Class, Error};
+use super::event_view::{Event, EventView};
 use super::requests::{
     build, checked, for_catalogue_step, for_step, key_for_catalogue_step, key_for_step,
 };
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, Event, EventView, ListView, PriceView, ProductView, SubscriptionView, TestClock,
+    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock,
     TestClockView,
 };
 use crate::converge::catalogue::{CatalogueStep, DesiredPlan, Product};

@@ -16,20 +16,32 @@ mod budget;
 mod calls;
 mod client;
 mod error;
+mod event_view;
+mod events;
+mod index;
+mod mirror;
 mod requests;
 mod session;
 mod stats;
 mod transport;
 mod views;
 
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
 pub use budget::Priority;
 pub use calls::{Changed, ChangedCatalogue, Page};
 pub use client::{Account, Client, Config, KeySource, Secret};
 pub use error::{Class, Error};
+pub use event_view::Event;
+pub use events::{EventCursor, Poll};
+pub use mirror::{Mirror, Stamp};
 pub use requests::{
     IdempotencyKey, for_catalogue_step, for_step, idempotency_key, key_for_catalogue_step,
     key_for_step,
 };
 pub use session::{Answer, Session};
 pub use stats::{Stats, StatsSnapshot};
-pub use views::{Event, TestClock};
+pub use views::TestClock;

@@ -419,3 +419,6 @@ pub(super) fn checked(id: &str) -> Result<&str, Error> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

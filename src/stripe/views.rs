@@ -10,6 +10,7 @@ use miniserde::Deserialize;
 use miniserde::json::Value;
 
 use super::error::{Class, Error};
+use super::event_view::EventView;
 use crate::api::{Address, Interval};
 use crate::converge::catalogue;
 use crate::converge::observed::{Customer, Found, Item, Price, Subscription, TenantKey};
@@ -23,8 +24,8 @@ pub(super) struct ListView<T> {
 
 /// The operator's own keys; whatever else is in the metadata is nobody's business here.
 #[derive(Deserialize, Default)]
-struct MetadataView {
-    tenantbilling_owner: Option<String>,
+pub(super) struct MetadataView {
+    pub(super) tenantbilling_owner: Option<String>,
     tenantbilling_tenant: Option<String>,
     tenantbilling_plan: Option<String>,
     tenantbilling_trial_days: Option<String>,
@@ -305,80 +306,8 @@ impl TryFrom<TestClockView> for TestClock {
     }
 }
 
-/// An event, reduced to what it points at. What it says about that is history by the time it is
-/// read, and is never acted on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Event {
-    /// `evt_…`
-    pub id: String,
-    /// As in `customer.subscription.updated`.
-    pub kind: String,
-    /// Unix seconds.
-    pub created: i64,
-    /// Kind of the object, as in `subscription`.
-    pub object: String,
-    /// Id of the object.
-    pub object_id: Option<String>,
-    /// The customer that the object belongs to, or did until this event.
-    pub customer: Option<String>,
-    /// The owner in the object's metadata. A hint whether a look is worth a request, no more.
-    pub owner: Option<String>,
-}
-
-/// An event as answered.
-#[derive(Deserialize)]
-pub(super) struct EventView {
-    id: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    created: Option<i64>,
-    data: Option<EventDataView>,
-}
-
-#[derive(Deserialize)]
-struct EventDataView {
-    object: Option<EventObjectView>,
-    previous_attributes: Option<PreviousView>,
-}
-
-#[derive(Deserialize)]
-struct EventObjectView {
-    id: Option<String>,
-    object: Option<String>,
-    customer: Option<Value>,
-    metadata: Option<MetadataView>,
-}
-
-#[derive(Deserialize)]
-struct PreviousView {
-    customer: Option<Value>,
-}
-
-impl From<EventView> for Event {
-    fn from(view: EventView) -> Self {
-        let (object, previous) = view
-            .data
-            .map_or((None, None), |data| (data.object, data.previous_attributes));
-        let mut event = Self {
-            id: view.id,
-            kind: view.kind.unwrap_or_default(),
-            created: view.created.unwrap_or_default(),
-            ..Self::default()
-        };
-        if let Some(object) = object {
-            event.object = object.object.unwrap_or_default();
-            event.object_id = object.id;
-            // A detached payment method has no customer any more, only a former one.
-            event.customer =
-                id_of(object.customer).or_else(|| id_of(previous.and_then(|was| was.customer)));
-            event.owner = filled(object.metadata.unwrap_or_default().tenantbilling_owner);
-        }
-        event
-    }
-}
-
 /// The id in a field that holds one, or the object itself when it was expanded.
-fn id_of(value: Option<Value>) -> Option<String> {
+pub(super) fn id_of(value: Option<Value>) -> Option<String> {
     match value? {
         Value::String(id) => filled(Some(id)),
         Value::Object(object) => match object.get("id") {
@@ -390,7 +319,7 @@ fn id_of(value: Option<Value>) -> Option<String> {
 }
 
 /// Stripe shows what was unset as null, some older objects as the empty text.
-fn filled(text: Option<String>) -> Option<String> {
+pub(super) fn filled(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
@@ -438,3 +367,6 @@ pub(super) fn name_of_unreadable(body: &str) -> Option<String> {
 fn reads<T: Deserialize>(text: &str) -> bool {
     miniserde::json::from_str::<T>(text).is_ok()
 }
+
+#[cfg(test)]
+mod tests;
