@@ -114,7 +114,8 @@ fn compile(name: &str, constants: &[(&str, Value)]) -> Result<(), String> {
     std::os::unix::fs::symlink(node.join("node_modules"), folder.join("node_modules")).expect("a link to the types");
     let mut module = String::from(
         "import type Stripe from 'stripe';\n\
-         type Plain<T> = T extends (infer E)[] ? Plain<E>[]\n  \
+         type Plain<T> = T extends string | number | boolean | null | undefined ? T\n  \
+           : T extends (infer E)[] ? Plain<E>[]\n  \
            : T extends object ? { [K in keyof T as K extends `${string}_decimal` ? never : K]: Plain<T[K]> } : T;\n",
     );
     for (index, (kind, value)) in constants.iter().enumerate() {

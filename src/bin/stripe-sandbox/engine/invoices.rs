@@ -192,7 +192,7 @@ pub fn advance(state: &mut State, id: &str, now: i64) {
         Some(PauseBehavior::Void) => void(state, id, now),
         Some(PauseBehavior::MarkUncollectible) => write_off(state, id, "subscription_paused", now),
         Some(PauseBehavior::KeepAsDraft) | None => {
-            collect(state, id, dunning::Trigger::Schedule, None, now)
+            collect(state, id, dunning::Trigger::Schedule, None, now);
         }
     }
 }

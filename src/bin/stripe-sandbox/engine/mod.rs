@@ -18,6 +18,10 @@
 //! * No minimum charge amount, no taxes, discounts, schedules, thresholds, or invoice items of the caller's own.
 //! * Three-decimal currencies are rounded to one minor unit, where card networks want tens.
 //! * Each tier of a graduated price is a line, rounded by itself, and so is a tier's flat amount.
+//! * A first sent invoice is a draft for an hour, as Stripe documents it; that of a trial is paid at once.
+//! * No `pending_setup_intent` is made; a cancelled first invoice's subscription is `canceled`, not `incomplete_expired`.
+//! * A change held by `pending_if_incomplete` takes the pending prorations onto its invoice even if that expires.
+//! * Previews exist for subscriptions that exist, and show a change's own invoice or else the next renewal's.
 //! * The wording of descriptions is like Stripe's, not Stripe's.
 //! * An advancing test clock does all its work on the next request, which still sees it advancing; the one after sees it ready.
 

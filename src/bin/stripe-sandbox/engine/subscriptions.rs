@@ -22,6 +22,7 @@ use crate::wire::StripeError;
 /// What follows when a first payment, or that for a change, does not succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names)] // Stripe's words.
 pub enum PaymentBehavior {
     /// The subscription is incomplete, or past due after a change.
     #[default]
@@ -53,7 +54,7 @@ pub enum End {
     /// Never, by itself.
     Open,
     /// With the current period.
-    PeriodEnd,
+    WithPeriod,
     /// At an instant.
     At(i64),
 }
@@ -163,7 +164,7 @@ fn begin(
     }
     let cancel_at = match new.end {
         End::Open => None,
-        End::PeriodEnd => Some(period.end),
+        End::WithPeriod => Some(period.end),
         End::At(at) => Some(at),
     };
     let proration = new.proration;
@@ -200,7 +201,7 @@ fn started(new: NewSubscription, anchor: i64, cancel_at: Option<i64>, now: i64) 
         description: new.description,
         metadata: new.metadata,
         cancel_at,
-        cancel_at_period_end: new.end == End::PeriodEnd,
+        cancel_at_period_end: new.end == End::WithPeriod,
         canceled_at: cancel_at.map(|_| now),
         ended_at: None,
         cancellation_details: CancellationDetails {

@@ -21,7 +21,8 @@ impl Account {
             "business_profile": {
                 "annual_revenue": null, "estimated_worker_count": null, "mcc": null,
                 "minority_owned_business_designation": null, "name": "Stripe sandbox",
-                "product_description": null, "support_address": null, "support_email": null,
+                "product_description": null,
+                "specified_commercial_transactions_act_url": null, "support_address": null, "support_email": null,
                 "support_phone": null, "support_url": null, "url": null,
             },
             "business_type": null,
@@ -69,7 +70,8 @@ fn settings() -> Value {
         "invoices": { "default_account_tax_ids": null, "hosted_payment_method_save": "offer" },
         "payments": {
             "statement_descriptor": "SANDBOX", "statement_descriptor_kana": null,
-            "statement_descriptor_kanji": null,
+            "statement_descriptor_kanji": null, "statement_descriptor_prefix_kana": null,
+            "statement_descriptor_prefix_kanji": null,
         },
         "payouts": {
             "debit_negative_balances": true,

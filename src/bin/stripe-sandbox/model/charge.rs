@@ -121,6 +121,7 @@ impl Charge {
             "brand": card["brand"],
             "checks": card["checks"],
             "country": card["country"],
+            "electronic_commerce_indicator": null,
             "exp_month": card["exp_month"],
             "exp_year": card["exp_year"],
             "extended_authorization": { "status": "disabled" },
@@ -137,6 +138,7 @@ impl Charge {
             "overcapture": { "maximum_amount_capturable": self.amount, "status": "unavailable" },
             "regulated_status": "unregulated",
             "three_d_secure": null,
+            "transaction_link_id": null,
             "wallet": null,
         })
     }

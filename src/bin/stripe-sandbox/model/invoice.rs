@@ -100,6 +100,7 @@ pub struct BilledTo {
 
 /// An invoice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // As in Stripe's object.
 pub struct Invoice {
     /// `in_…`
     pub id: String,

@@ -210,6 +210,7 @@ fn render_recurring(recurring: &Recurring) -> Value {
         "interval": recurring.interval,
         "interval_count": recurring.interval_count,
         "meter": recurring.meter,
+        "trial_period_days": null,
         "usage_type": recurring.usage_type,
     })
 }

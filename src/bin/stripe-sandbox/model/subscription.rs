@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Metadata, invoice::Line};
+use super::{Metadata, Price, invoice::Line};
 use crate::engine::calendar::Period;
 use crate::state::State;
 use crate::wire::sublist;
@@ -258,7 +258,7 @@ impl Subscription {
                 "footer": null,
                 "issuer": { "type": "self" },
             },
-            "items": sublist(&format!("/v1/subscription_items?subscription={}", self.id), items),
+            "items": sublist(format!("/v1/subscription_items?subscription={}", self.id), items),
             "latest_invoice": self.latest_invoice,
             "livemode": state.livemode,
             "managed_payments": null,
@@ -301,8 +301,8 @@ impl Item {
             "current_trial": null,
             "discounts": [],
             "metadata": self.metadata,
-            "plan": price.map(|price| price.render_plan()),
-            "price": price.map(|price| price.render()),
+            "plan": price.map(Price::render_plan),
+            "price": price.map(Price::render),
             "quantity": self.quantity,
             "subscription": subscription,
             "tax_rates": [],
