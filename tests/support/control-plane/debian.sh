@@ -16,7 +16,7 @@ build_from_debian() {
   step "reading Debian's package lists" "$CACHE/logs/lists.log" debian_lists "$work" || return
   step "downloading etcd and the Kubernetes sources" "$CACHE/logs/download.log" \
     debian_download "$work" || return
-  step "building kube-apiserver and kubectl (about 5 minutes on two cores)" "$CACHE/logs/build.log" \
+  step "building kube-apiserver and kubectl (5 minutes on two idle cores)" "$CACHE/logs/build.log" \
     debian_build "$work/kubernetes" || return
   install -D -m 0755 -t "$out" "$work/root/usr/bin/etcd" \
     "$work/kubernetes/_output/bin/kube-apiserver" "$work/kubernetes/_output/bin/kubectl"
