@@ -11,8 +11,8 @@ pub(super) enum Error {
     #[error(transparent)]
     Stripe(#[from] stripe::Error),
     /// The API server refused, or could not be asked.
-    #[error("the Kubernetes API: {0}")]
-    Kube(#[source] Box<kube::Error>),
+    #[error("the Kubernetes API: {}", in_short(.0))]
+    Kube(Box<kube::Error>),
     /// The API server did not answer in time.
     #[error("the Kubernetes API did not answer within {0:?}")]
     KubeTimeout(std::time::Duration),
@@ -22,6 +22,14 @@ pub(super) enum Error {
     /// The steps do not lead to the desired state.
     #[error("after {0} changes Stripe still differs from the manifest: {1}")]
     NotConverging(usize, String),
+}
+
+/// The server's own words; the rest of its answer repeats them.
+fn in_short(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.reason),
+        other => other.to_string(),
+    }
 }
 
 impl From<kube::Error> for Error {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::error::Error;
-use crate::api::{FINALIZER, GROUP, MANAGER, TenantObject};
+use crate::api::{FINALIZER, MANAGER, TenantObject};
 
 /// How long one call to the API server may take. Without a limit one lost packet could hold a
 /// tenant for minutes.
@@ -30,16 +30,16 @@ where
     if previous == status {
         return Ok(None);
     }
-    let name = object.name_any();
-    // The uid makes a write to an object that was replaced under the same name fail.
-    let patch = json!({
-        "apiVersion": format!("{GROUP}/v1alpha1"),
-        "kind": K::kind(&()),
-        "metadata": {"name": name, "uid": object.uid()},
-        "status": status,
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    let written = patient(api.patch_status(&name, &params, &Patch::Apply(&patch))).await?;
+    // Replaced as a whole: the operator alone writes it, and what no longer holds has to go. The
+    // test makes a write to an object that was replaced under the same name fail.
+    let patch = json!([
+        {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+        {"op": "add", "path": "/status", "value": status},
+    ]);
+    let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let written =
+        patient(api.patch_status(&object.name_any(), &params, &Patch::Json::<()>(patch))).await?;
     Ok(written.resource_version())
 }
 
