@@ -20,8 +20,7 @@ use super::requests::{
 };
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock,
-    TestClockView,
+    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::catalogue::{CatalogueStep, DesiredPlan, Product};
 use crate::converge::observed::{Found, Price, Subscription, TenantKey};

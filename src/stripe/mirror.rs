@@ -152,7 +152,8 @@ impl Mirror {
                 matches!(&customer, Found::Present(present) if present.key.as_ref() == Some(key));
             if is_wanted {
                 let id = id_of(&customer).to_owned();
-                self.refresh_customer(session, &id, Some(&key.tenant)).await?;
+                self.refresh_customer(session, &id, Some(&key.tenant))
+                    .await?;
                 discovered.get_or_insert(id);
             } else {
                 self.fold_customer(customer, &stamp);
@@ -281,7 +282,9 @@ impl Mirror {
             let sent = self.tick();
             let Page { items, next } = session.list_customers(after.as_deref(), clock).await?;
             let index = self.read_of(session)?;
-            let kept = items.into_iter().filter(|found| index.wants_customer(found));
+            let kept = items
+                .into_iter()
+                .filter(|found| index.wants_customer(found));
             scan.customers
                 .extend(kept.map(|found| (id_of(&found).into(), (sent, found))));
             drop(index);
@@ -324,7 +327,11 @@ impl Mirror {
         change: impl FnOnce(&mut Index, Times) -> Tenants,
     ) -> Vec<TenantKey> {
         let mut index = self.write();
-        if *index.account.get_or_insert_with(|| Arc::clone(&stamp.account)) != stamp.account {
+        if *index
+            .account
+            .get_or_insert_with(|| Arc::clone(&stamp.account))
+            != stamp.account
+        {
             return Vec::new();
         }
         let times = Times {
