@@ -15,9 +15,8 @@ use stripe_types::RangeQueryTs;
 
 use super::error::{Class, Error};
 use super::event_view::{Event, EventView};
-use super::requests::{
-    build, checked, for_catalogue_step, for_step, key_for_catalogue_step, key_for_step,
-};
+use super::idempotency::{key_for_catalogue_step, key_for_step};
+use super::requests::{build, checked, for_catalogue_step, for_step};
 use super::session::{Answer, Session};
 use super::views::{
     CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock, TestClockView,
@@ -63,7 +62,7 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// A customer.
-    Customer(Found),
+    Customer(Box<Found>),
     /// A subscription.
     Subscription(Box<Subscription>),
 }
@@ -93,7 +92,7 @@ impl Session {
             Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
-                .try_map(|view| Ok(Changed::Customer(view.into()))),
+                .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
             // DELETE takes no key: cancelling twice is cancelling once.
             Step::CancelNow { .. } => self
                 .send::<SubscriptionView>(&request, None)

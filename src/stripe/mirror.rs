@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 use super::calls::Page;
 use super::error::{Class, Error};
-use super::index::{Index, Origin, Scan, Tenants, Times, id_of};
+use super::fact::{Origin, Scan, Tenants, Times, id_of};
+use super::index::Index;
 use super::session::Session;
 use crate::converge::observed::{Found, Observed, Subscription, TenantKey};
 
@@ -71,7 +72,7 @@ impl Mirror {
         {
             let mut index = self.write();
             if index.account.as_ref().is_some_and(|known| known != account) {
-                *index = Index::new(&index.owner().to_owned());
+                *index = Index::new(index.owner());
             }
             index.account = Some(Arc::clone(account));
         }

@@ -1,7 +1,10 @@
 use super::*;
+use stripe_client_core::StripeMethod;
+
 use crate::api::BillingPlanSpec;
 use crate::converge::catalogue;
 use crate::converge::observed::Price;
+use crate::stripe::idempotency::{idempotency_key, key_for_step};
 
 fn acme() -> TenantKey {
     TenantKey {

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::converge::observed::TenantKey;
+use crate::converge::observed::{Observed, TenantKey};
 use crate::stripe::scripted::{Received, Reply, Scripted, account, page};
 use crate::stripe::{EventCursor, Mirror, Poll, Session};
 
@@ -136,7 +136,7 @@ async fn a_scan_keeps_what_is_ours_and_what_could_bill_our_customers() {
     assert_eq!(subscriptions(&mirror, &tenant("bolt")), ["sub_l"]);
     assert_eq!(
         mirror.observe(&tenant("new"), None, None),
-        Some(Default::default())
+        Some(Observed::default())
     );
     assert_eq!(mirror.observe(&tenant("acme"), None, Some("clock_1")), None);
     assert_eq!(mirror.rebuild(&session).await.unwrap(), []);
