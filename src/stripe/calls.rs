@@ -6,7 +6,7 @@ use stripe_billing::subscription::{
     ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
 };
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
-use stripe_client_core::StripeRequest;
+use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{ListCustomer, RetrieveCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::ListPrice;
@@ -93,15 +93,29 @@ impl Session {
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
-            // DELETE takes no key: cancelling twice is cancelling once.
-            Step::CancelNow { .. } => self
-                .send::<SubscriptionView>(&request, None)
-                .await?
-                .try_map(subscription_changed),
+            Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             _ => self
                 .send::<SubscriptionView>(&request, Some(&key))
                 .await?
                 .try_map(subscription_changed),
+        }
+    }
+
+    /// DELETE takes no idempotency key. When its answer is lost, the repetition meets a subscription
+    /// that Stripe will not cancel again; that it has ended is what was wanted.
+    async fn cancel(&self, request: &RequestBuilder, id: &str) -> Result<Answer<Changed>, Error> {
+        let error = match self.send::<SubscriptionView>(request, None).await {
+            Ok(answer) => return answer.try_map(subscription_changed),
+            Err(error) if error.is_missing() => error,
+            Err(error) => return Err(error),
+        };
+        match self.subscription(id).await? {
+            Some(subscription) if !subscription.status.is_live() => Ok(Answer {
+                value: Changed::Subscription(Box::new(subscription)),
+                request_id: error.request_id,
+                replayed: false,
+            }),
+            _ => Err(error),
         }
     }
 

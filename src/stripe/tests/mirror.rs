@@ -1,8 +1,9 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use crate::converge::observed::{Observed, TenantKey};
+use crate::converge::steps::Step;
 use crate::stripe::scripted::{Received, Reply, Scripted, account, page};
-use crate::stripe::{EventCursor, Mirror, Poll, Session};
+use crate::stripe::{Changed, EventCursor, Mirror, Poll, Session};
 
 fn tenant(id: &str) -> TenantKey {
     TenantKey {
@@ -312,4 +313,31 @@ async fn a_creation_whose_answer_was_lost_is_found_again() {
         mirror.observe(&new, None, None).unwrap().customers[0].id,
         "cus_n"
     );
+}
+
+#[tokio::test]
+async fn cancelling_what_has_ended_already_succeeds() {
+    let ended = subscription("sub_a", "cus_a", "acme").replace("active", "canceled");
+    let live = subscription("sub_b", "cus_a", "acme");
+    let stripe = Scripted::start(move |request| match request.method.as_str() {
+        "DELETE" => missing(),
+        _ if request.is("GET", "/v1/account") => account(),
+        _ if request.is("GET", "/v1/subscriptions/sub_a") => Reply::Json(200, ended.clone()),
+        _ => Reply::Json(200, live.clone()),
+    });
+    let session = stripe.client().session().await.unwrap();
+    let key = tenant("acme");
+    let cancel = |id: &str| Step::CancelNow {
+        subscription: id.into(),
+    };
+    let answer = session
+        .run_step(&cancel("sub_a"), &key, None, 0)
+        .await
+        .unwrap();
+    assert!(matches!(answer.value, Changed::Subscription(s) if s.id == "sub_a"));
+    let error = session
+        .run_step(&cancel("sub_b"), &key, None, 0)
+        .await
+        .unwrap_err();
+    assert!(error.is_missing());
 }
