@@ -6,7 +6,7 @@ use stripe_billing::subscription::{
     ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
 };
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
-use stripe_client_core::StripeRequest;
+use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{ListCustomer, RetrieveCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::ListPrice;
@@ -15,13 +15,11 @@ use stripe_types::RangeQueryTs;
 
 use super::error::{Class, Error};
 use super::event_view::{Event, EventView};
-use super::requests::{
-    build, checked, for_catalogue_step, for_step, key_for_catalogue_step, key_for_step,
-};
+use super::idempotency::{key_for_catalogue_step, key_for_step};
+use super::requests::{build, checked, for_catalogue_step, for_step};
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock,
-    TestClockView,
+    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::catalogue::{CatalogueStep, DesiredPlan, Product};
 use crate::converge::observed::{Found, Price, Subscription, TenantKey};
@@ -64,7 +62,7 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// A customer.
-    Customer(Found),
+    Customer(Box<Found>),
     /// A subscription.
     Subscription(Box<Subscription>),
 }
@@ -94,16 +92,30 @@ impl Session {
             Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
-                .try_map(|view| Ok(Changed::Customer(view.into()))),
-            // DELETE takes no key: cancelling twice is cancelling once.
-            Step::CancelNow { .. } => self
-                .send::<SubscriptionView>(&request, None)
-                .await?
-                .try_map(subscription_changed),
+                .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
+            Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             _ => self
                 .send::<SubscriptionView>(&request, Some(&key))
                 .await?
                 .try_map(subscription_changed),
+        }
+    }
+
+    /// DELETE takes no idempotency key. When its answer is lost, the repetition meets a subscription
+    /// that Stripe will not cancel again; that it has ended is what was wanted.
+    async fn cancel(&self, request: &RequestBuilder, id: &str) -> Result<Answer<Changed>, Error> {
+        let error = match self.send::<SubscriptionView>(request, None).await {
+            Ok(answer) => return answer.try_map(subscription_changed),
+            Err(error) if error.is_missing() => error,
+            Err(error) => return Err(error),
+        };
+        match self.subscription(id).await? {
+            Some(subscription) if !subscription.status.is_live() => Ok(Answer {
+                value: Changed::Subscription(Box::new(subscription)),
+                request_id: error.request_id,
+                replayed: false,
+            }),
+            _ => Err(error),
         }
     }
 

@@ -71,7 +71,7 @@ impl From<EventView> for Event {
             // A detached payment method has no customer any more, only a former one.
             event.customer =
                 id_of(object.customer).or_else(|| id_of(previous.and_then(|was| was.customer)));
-            event.owner = filled(object.metadata.unwrap_or_default().tenantbilling_owner);
+            event.owner = filled(object.metadata.unwrap_or_default().owner);
         }
         event
     }

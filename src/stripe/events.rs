@@ -161,11 +161,7 @@ async fn read_again(hints: Hints, session: &Session, mirror: &Mirror) -> Result<
     })
 }
 
-async fn read_one(
-    hint: Hint,
-    session: &Session,
-    mirror: &Mirror,
-) -> Result<Vec<TenantKey>, Error> {
+async fn read_one(hint: Hint, session: &Session, mirror: &Mirror) -> Result<Vec<TenantKey>, Error> {
     match hint {
         Hint::Subscription(id) => mirror.refresh_subscription(session, &id).await,
         Hint::Customer(id) if mirror.knows_customer(&id) => {

@@ -1,42 +1,12 @@
-//! The mirror's memory: facts by id and by tenant, and which of two facts about one object is the
-//! fresher. Pure: no IO, no lock.
+//! The mirror's memory: facts by id and by tenant. Pure: no IO, no lock.
 //!
-//! Every request gets a number before it is sent, and every fact one when it is put in. A fact read
-//! by itself replaces what was asked for earlier. One from a page of a scan replaces only what was
-//! put in before that page was asked for: a scan is slow, and its pages are stale the moment
-//! something is read or changed by id meanwhile.
+//! Which of two facts counts is decided in [`super::fact`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::converge::observed::{Customer, Found, Observed, Subscription, TenantKey};
-
-type Id = Box<str>;
-
-/// Where a fact comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A read or a change of this object alone.
-    Single,
-    /// A page of a scan.
-    Page,
-}
-
-/// When a fact was asked for, and when it was put in.
-#[derive(Clone, Copy)]
-pub(super) struct Times {
-    pub(super) sent: u64,
-    pub(super) folded: u64,
-}
-
-impl Times {
-    fn is_superseded_by(self, newer: Self, origin: Origin) -> bool {
-        match origin {
-            Origin::Single => newer.sent >= self.sent,
-            Origin::Page => newer.sent > self.folded,
-        }
-    }
-}
+use super::fact::{Folded, Id, Origin, Scan, Tenants, Times, id_of, key_of};
+use crate::converge::observed::{Found, Observed, Subscription, TenantKey};
 
 struct CustomerEntry {
     found: Found,
@@ -51,15 +21,6 @@ struct CustomerEntry {
 struct SubscriptionEntry {
     subscription: Subscription,
     times: Times,
-}
-
-/// What a scan found.
-#[derive(Default)]
-pub(super) struct Scan {
-    pub(super) clock: Option<Id>,
-    pub(super) started: u64,
-    pub(super) customers: HashMap<Id, (u64, Found)>,
-    pub(super) subscriptions: HashMap<Id, (u64, Subscription)>,
 }
 
 /// The account's own objects.
@@ -77,9 +38,6 @@ pub(super) struct Index {
     /// By the tenant in the subscriptions' own metadata.
     tagged: HashMap<Id, Vec<Id>>,
 }
-
-/// The tenants that a change of facts concerns.
-pub(super) type Tenants = BTreeSet<TenantKey>;
 
 impl Index {
     pub(super) fn new(owner: &str) -> Self {
@@ -393,46 +351,6 @@ impl Index {
             owner: self.owner.to_string(),
             tenant: tenant.to_owned(),
         })
-    }
-}
-
-/// What putting a fact in did.
-#[derive(Default)]
-pub(super) struct Folded {
-    /// Whom the object concerns, before and after.
-    pub(super) tenants: Tenants,
-    changed: bool,
-}
-
-impl Folded {
-    fn unchanged(tenants: Tenants) -> Self {
-        Self {
-            tenants,
-            changed: false,
-        }
-    }
-
-    fn changed_tenants(self) -> Tenants {
-        if self.changed {
-            self.tenants
-        } else {
-            Tenants::new()
-        }
-    }
-}
-
-/// The id of a customer, deleted or not.
-pub(super) fn id_of(found: &Found) -> &str {
-    match found {
-        Found::Present(customer) => &customer.id,
-        Found::Deleted(id) => id,
-    }
-}
-
-fn key_of(found: &Found) -> Option<&TenantKey> {
-    match found {
-        Found::Present(Customer { key, .. }) => key.as_ref(),
-        Found::Deleted(_) => None,
     }
 }
 

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 use super::calls::Page;
 use super::error::{Class, Error};
-use super::index::{Index, Origin, Scan, Tenants, Times, id_of};
+use super::fact::{Origin, Scan, Tenants, Times, id_of};
+use super::index::Index;
 use super::session::Session;
 use crate::converge::observed::{Found, Observed, Subscription, TenantKey};
 
@@ -71,7 +72,7 @@ impl Mirror {
         {
             let mut index = self.write();
             if index.account.as_ref().is_some_and(|known| known != account) {
-                *index = Index::new(&index.owner().to_owned());
+                *index = Index::new(index.owner());
             }
             index.account = Some(Arc::clone(account));
         }
@@ -152,7 +153,8 @@ impl Mirror {
                 matches!(&customer, Found::Present(present) if present.key.as_ref() == Some(key));
             if is_wanted {
                 let id = id_of(&customer).to_owned();
-                self.refresh_customer(session, &id, Some(&key.tenant)).await?;
+                self.refresh_customer(session, &id, Some(&key.tenant))
+                    .await?;
                 discovered.get_or_insert(id);
             } else {
                 self.fold_customer(customer, &stamp);
@@ -281,7 +283,9 @@ impl Mirror {
             let sent = self.tick();
             let Page { items, next } = session.list_customers(after.as_deref(), clock).await?;
             let index = self.read_of(session)?;
-            let kept = items.into_iter().filter(|found| index.wants_customer(found));
+            let kept = items
+                .into_iter()
+                .filter(|found| index.wants_customer(found));
             scan.customers
                 .extend(kept.map(|found| (id_of(&found).into(), (sent, found))));
             drop(index);
@@ -324,7 +328,11 @@ impl Mirror {
         change: impl FnOnce(&mut Index, Times) -> Tenants,
     ) -> Vec<TenantKey> {
         let mut index = self.write();
-        if *index.account.get_or_insert_with(|| Arc::clone(&stamp.account)) != stamp.account {
+        if *index
+            .account
+            .get_or_insert_with(|| Arc::clone(&stamp.account))
+            != stamp.account
+        {
             return Vec::new();
         }
         let times = Times {

@@ -18,6 +18,8 @@ mod client;
 mod error;
 mod event_view;
 mod events;
+mod fact;
+mod idempotency;
 mod index;
 mod mirror;
 mod requests;
@@ -37,11 +39,9 @@ pub use client::{Account, Client, Config, KeySource, Secret};
 pub use error::{Class, Error};
 pub use event_view::Event;
 pub use events::{EventCursor, Poll};
+pub use idempotency::{IdempotencyKey, idempotency_key, key_for_catalogue_step, key_for_step};
 pub use mirror::{Mirror, Stamp};
-pub use requests::{
-    IdempotencyKey, for_catalogue_step, for_step, idempotency_key, key_for_catalogue_step,
-    key_for_step,
-};
+pub use requests::{for_catalogue_step, for_step};
 pub use session::{Answer, Session};
 pub use stats::{Stats, StatsSnapshot};
 pub use views::TestClock;

@@ -6,16 +6,14 @@
 //! steps have equal bodies, on which the idempotency key rests.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
 use stripe_billing::subscription::{
     CancelSubscription, CreateSubscription, CreateSubscriptionItems,
     CreateSubscriptionPaymentBehavior, UpdateSubscription, UpdateSubscriptionItems,
     UpdateSubscriptionPaymentBehavior, UpdateSubscriptionProrationBehavior,
     UpdateSubscriptionTrialEnd,
 };
-use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 use stripe_product::price::UpdatePrice;
 use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval};
@@ -29,98 +27,6 @@ use crate::converge::steps::{CustomerUpdate, Step};
 
 /// The value of [`metadata::CANCELED_BY`].
 const CANCELED_BY_MANIFEST: &str = "manifest";
-
-/// Makes a repeated POST the same request. Deterministic: a request repeated after a crash has the
-/// key it had before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// The key as it is sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<stripe_client_core::IdempotencyKey> for IdempotencyKey {
-    fn from(key: stripe_client_core::IdempotencyKey) -> Self {
-        Self(key.into_inner())
-    }
-}
-
-/// The idempotency key of an operation on a tenant.
-///
-/// `basis` is the observed state the operation starts from: doing the same again later, from
-/// another state, is another request. `attempt` counts up when Stripe has stored a failure under
-/// the key, or its answer turned out to be about something that is gone by now.
-pub fn idempotency_key(
-    tenant: &TenantKey,
-    operation: &str,
-    body: &str,
-    basis: &str,
-    attempt: u32,
-) -> IdempotencyKey {
-    let attempt = attempt.to_string();
-    let mut hash = Sha256::new();
-    for part in [
-        &tenant.owner,
-        &tenant.tenant,
-        operation,
-        body,
-        basis,
-        &attempt,
-    ] {
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let mut key = String::with_capacity(45);
-    key.push_str("tenantbilling");
-    for byte in hash.finalize().iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    IdempotencyKey(key)
-}
-
-/// The idempotency key of a step's request. Its path counts as well: the same change to another
-/// object is another request, and Stripe refuses a key that comes with another path.
-pub fn key_for_step(
-    step: &Step,
-    request: &RequestBuilder,
-    tenant: &TenantKey,
-    attempt: u32,
-) -> IdempotencyKey {
-    idempotency_key(
-        tenant,
-        step.operation(),
-        &target_and_body(request),
-        &step.basis(),
-        attempt,
-    )
-}
-
-/// The idempotency key of a catalogue step's request. A plan is no tenant, but its name under the
-/// same owner serves as one: the operation's name keeps the two apart.
-pub fn key_for_catalogue_step(
-    request: &RequestBuilder,
-    plan: &DesiredPlan,
-    attempt: u32,
-) -> IdempotencyKey {
-    let plan = TenantKey {
-        owner: plan.owner.clone(),
-        tenant: plan.name.clone(),
-    };
-    idempotency_key(&plan, "Catalogue", &target_and_body(request), "", attempt)
-}
-
-fn target_and_body(request: &RequestBuilder) -> String {
-    format!(
-        "{}\n{}",
-        request.path,
-        request.body.as_deref().unwrap_or_default()
-    )
-}
 
 /// The request that a step stands for. `customer` is whom to subscribe when the step doesn't say:
 /// the one that the step before it made.
@@ -172,29 +78,27 @@ pub fn for_step(
             let end = end.map_or(UpdateSubscriptionTrialEnd::Now, |end| {
                 UpdateSubscriptionTrialEnd::Timestamp(end.as_second())
             });
-            let update = UpdateSubscription::new(checked(subscription)?)
+            let update = with_metadata(subscription, [trial(*declared_trial_days)])?
                 .trial_end(end)
                 .proration_behavior(UpdateSubscriptionProrationBehavior::None)
-                .off_session(true)
-                .metadata(metadata_map([trial(*declared_trial_days)]));
+                .off_session(true);
             Ok(build(&update))
         }
         // The flag and the mark in one request: apart, a crash in between would make the manifest's
         // cancellation look like the customer's.
-        Step::CancelAtPeriodEnd { subscription } => Ok(build(
-            &UpdateSubscription::new(checked(subscription)?)
-                .cancel_at_period_end(true)
-                .metadata(metadata_map([canceled_by(CANCELED_BY_MANIFEST)])),
-        )),
+        Step::CancelAtPeriodEnd { subscription } => {
+            let mark = canceled_by(CANCELED_BY_MANIFEST);
+            Ok(build(
+                &with_metadata(subscription, [mark])?.cancel_at_period_end(true),
+            ))
+        }
         Step::UndoCancellation { subscription, .. } => Ok(build(
-            &UpdateSubscription::new(checked(subscription)?)
-                .cancel_at_period_end(false)
-                .metadata(metadata_map([canceled_by("")])),
+            &with_metadata(subscription, [canceled_by("")])?.cancel_at_period_end(false),
         )),
-        Step::MarkCanceled { subscription } => Ok(build(
-            &UpdateSubscription::new(checked(subscription)?)
-                .metadata(metadata_map([canceled_by(CANCELED_BY_MANIFEST)])),
-        )),
+        Step::MarkCanceled { subscription } => {
+            let mark = canceled_by(CANCELED_BY_MANIFEST);
+            Ok(build(&with_metadata(subscription, [mark])?))
+        }
         Step::CancelNow { subscription } => {
             Ok(build(&CancelSubscription::new(checked(subscription)?)))
         }
@@ -202,14 +106,20 @@ pub fn for_step(
             subscription,
             declared_trial_days,
             ..
-        } => Ok(build(
-            &UpdateSubscription::new(checked(subscription)?).metadata(metadata_map(
-                identity(key)
-                    .into_iter()
-                    .chain([trial(*declared_trial_days)]),
-            )),
-        )),
+        } => {
+            let [owner, tenant] = identity(key);
+            let entries = [owner, tenant, trial(*declared_trial_days)];
+            Ok(build(&with_metadata(subscription, entries)?))
+        }
     }
+}
+
+/// An update of a subscription that writes these keys and leaves the other metadata alone.
+fn with_metadata(
+    subscription: &str,
+    entries: impl IntoIterator<Item = Entry>,
+) -> Result<UpdateSubscription, Error> {
+    Ok(UpdateSubscription::new(checked(subscription)?).metadata(metadata_map(entries)))
 }
 
 /// The request that a catalogue step stands for.
@@ -402,8 +312,6 @@ pub(super) fn build(request: &impl StripeRequest) -> RequestBuilder {
         pairs.sort_unstable();
         pairs.join("&")
     });
-    // Stripe's own libraries send no body with these.
-    debug_assert!(!matches!(request.method, StripeMethod::Get) || request.body.is_none());
     request
 }
 

@@ -11,7 +11,7 @@ use stripe_client_core::{CustomizedStripeRequest, RequestBuilder, StripeClient, 
 use super::budget::{Budget, Priority};
 use super::client::{Account, Secret, Shared};
 use super::error::{Class, Error};
-use super::requests::IdempotencyKey;
+use super::idempotency::IdempotencyKey;
 use super::transport::{Failure, RawAnswer};
 
 /// Repetitions of a failed attempt. More than these are the caller's: it has a backoff per tenant.

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::error::{Class, Error};
-use super::requests::IdempotencyKey;
+use super::idempotency::IdempotencyKey;
 
 /// A list page of 100 large objects has under 2 MB; what is longer is not an answer.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;

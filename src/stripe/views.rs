@@ -25,18 +25,23 @@ pub(super) struct ListView<T> {
 /// The operator's own keys; whatever else is in the metadata is nobody's business here.
 #[derive(Deserialize, Default)]
 pub(super) struct MetadataView {
-    pub(super) tenantbilling_owner: Option<String>,
-    tenantbilling_tenant: Option<String>,
-    tenantbilling_plan: Option<String>,
-    tenantbilling_trial_days: Option<String>,
-    tenantbilling_canceled_by: Option<String>,
+    #[serde(rename = "tenantbilling_owner")]
+    pub(super) owner: Option<String>,
+    #[serde(rename = "tenantbilling_tenant")]
+    tenant: Option<String>,
+    #[serde(rename = "tenantbilling_plan")]
+    plan: Option<String>,
+    #[serde(rename = "tenantbilling_trial_days")]
+    trial_days: Option<String>,
+    #[serde(rename = "tenantbilling_canceled_by")]
+    canceled_by: Option<String>,
 }
 
 impl MetadataView {
     fn key(&mut self) -> Option<TenantKey> {
         Some(TenantKey {
-            owner: filled(self.tenantbilling_owner.take())?,
-            tenant: filled(self.tenantbilling_tenant.take())?,
+            owner: filled(self.owner.take())?,
+            tenant: filled(self.tenant.take())?,
         })
     }
 }
@@ -142,8 +147,8 @@ impl TryFrom<PriceView> for Price {
             currency: require(&view.id, "currency", view.currency)?,
             active: require(&view.id, "active", view.active)?,
             lookup_key: filled(view.lookup_key),
-            owner: filled(metadata.tenantbilling_owner),
-            plan: filled(metadata.tenantbilling_plan),
+            owner: filled(metadata.owner),
+            plan: filled(metadata.plan),
             unit_amount: view.unit_amount,
             interval: match interval {
                 Some("month") => Some(Interval::Month),
@@ -244,11 +249,9 @@ impl TryFrom<SubscriptionView> for Subscription {
             trial_start: optional_time(&id, "trial_start", view.trial_start)?,
             trial_end: optional_time(&id, "trial_end", view.trial_end)?,
             schedule: id_of(view.schedule),
-            canceled_by_manifest: filled(metadata.tenantbilling_canceled_by).is_some(),
+            canceled_by_manifest: filled(metadata.canceled_by).is_some(),
             // A person can write anything into metadata; what is no number says nothing.
-            trial_days: metadata
-                .tenantbilling_trial_days
-                .and_then(|days| days.parse().ok()),
+            trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),
             default_payment_method: id_of(view.default_payment_method)
                 .or_else(|| id_of(view.default_source)),
             test_clock: id_of(view.test_clock),

@@ -1,7 +1,10 @@
 use super::*;
+use stripe_client_core::StripeMethod;
+
 use crate::api::BillingPlanSpec;
 use crate::converge::catalogue;
 use crate::converge::observed::Price;
+use crate::stripe::idempotency::{idempotency_key, key_for_step};
 
 fn acme() -> TenantKey {
     TenantKey {
@@ -68,8 +71,13 @@ fn creating_a_customer_sends_what_is_given_and_the_identity() {
         &step,
         "POST /customers",
         &[
-            "name=Acme", "email=billing@acme.example", "address[line1]=Main 1", "address[country]=DE",
-            "test_clock=clock_1", OWNER, TENANT,
+            "name=Acme",
+            "email=billing@acme.example",
+            "address[line1]=Main 1",
+            "address[country]=DE",
+            "test_clock=clock_1",
+            OWNER,
+            TENANT,
         ],
     );
 }
@@ -85,7 +93,11 @@ fn updating_a_customer_sends_only_what_changes_but_an_address_as_a_whole() {
         email: Some("new@acme.example".into()),
         ..CustomerUpdate::default()
     };
-    assert_step(&update(email), "POST /customers/cus_1", &["email=new@acme.example"]);
+    assert_step(
+        &update(email),
+        "POST /customers/cus_1",
+        &["email=new@acme.example"],
+    );
     let address = CustomerUpdate {
         address: details().address,
         restore_identity: true,
@@ -95,8 +107,14 @@ fn updating_a_customer_sends_only_what_changes_but_an_address_as_a_whole() {
         &update(address),
         "POST /customers/cus_1",
         &[
-            "address[line1]=Main 1", "address[line2]=", "address[city]=", "address[state]=",
-            "address[postal_code]=", "address[country]=DE", OWNER, TENANT,
+            "address[line1]=Main 1",
+            "address[line2]=",
+            "address[city]=",
+            "address[state]=",
+            "address[postal_code]=",
+            "address[country]=DE",
+            OWNER,
+            TENANT,
         ],
     );
 }
@@ -104,13 +122,22 @@ fn updating_a_customer_sends_only_what_changes_but_an_address_as_a_whole() {
 #[test]
 fn a_subscription_begins_with_one_of_its_price() {
     let common = [
-        "customer=cus_1", "items[0][price]=price_1", "items[0][quantity]=1",
-        "payment_behavior=allow_incomplete", "off_session=true", OWNER, TENANT,
+        "customer=cus_1",
+        "items[0][price]=price_1",
+        "items[0][quantity]=1",
+        "payment_behavior=allow_incomplete",
+        "off_session=true",
+        OWNER,
+        TENANT,
         "metadata[tenantbilling_trial_days]=14",
     ];
     assert_step(&subscribe(Some("cus_1"), 0), "POST /subscriptions", &common);
     let with_trial = [&common[..], &["trial_period_days=14"]].concat();
-    assert_step(&subscribe(Some("cus_1"), 14), "POST /subscriptions", &with_trial);
+    assert_step(
+        &subscribe(Some("cus_1"), 14),
+        "POST /subscriptions",
+        &with_trial,
+    );
 }
 
 #[test]
@@ -132,8 +159,12 @@ fn swapping_the_price_replaces_it_on_its_item() {
         &step,
         "POST /subscriptions/sub_1",
         &[
-            "items[0][id]=si_1", "items[0][price]=price_2", "items[0][quantity]=1",
-            "proration_behavior=create_prorations", "payment_behavior=allow_incomplete", "off_session=true",
+            "items[0][id]=si_1",
+            "items[0][price]=price_2",
+            "items[0][quantity]=1",
+            "proration_behavior=create_prorations",
+            "payment_behavior=allow_incomplete",
+            "off_session=true",
         ],
     );
 }
@@ -141,7 +172,10 @@ fn swapping_the_price_replaces_it_on_its_item() {
 #[test]
 fn a_trial_is_moved_to_a_time_or_ended_now() {
     for (end, sent) in [
-        (Some(jiff::Timestamp::from_second(1_800_000_000).unwrap()), "trial_end=1800000000"),
+        (
+            Some(jiff::Timestamp::from_second(1_800_000_000).unwrap()),
+            "trial_end=1800000000",
+        ),
         (None, "trial_end=now"),
     ] {
         let step = Step::MoveTrialEnd {
@@ -153,7 +187,12 @@ fn a_trial_is_moved_to_a_time_or_ended_now() {
         assert_step(
             &step,
             "POST /subscriptions/sub_1",
-            &[sent, "proration_behavior=none", "off_session=true", "metadata[tenantbilling_trial_days]=30"],
+            &[
+                sent,
+                "proration_behavior=none",
+                "off_session=true",
+                "metadata[tenantbilling_trial_days]=30",
+            ],
         );
     }
 }
@@ -164,17 +203,37 @@ fn cancelling_and_its_mark_are_one_request_and_undoing_it_takes_the_mark_away() 
     let mark = "metadata[tenantbilling_canceled_by]=manifest";
     let target = "POST /subscriptions/sub_1";
     assert_step(
-        &Step::CancelAtPeriodEnd { subscription: subscription() },
+        &Step::CancelAtPeriodEnd {
+            subscription: subscription(),
+        },
         target,
         &["cancel_at_period_end=true", mark],
     );
-    assert_step(&Step::MarkCanceled { subscription: subscription() }, target, &[mark]);
     assert_step(
-        &Step::UndoCancellation { subscription: subscription(), changes: Vec::new() },
+        &Step::MarkCanceled {
+            subscription: subscription(),
+        },
         target,
-        &["cancel_at_period_end=false", "metadata[tenantbilling_canceled_by]="],
+        &[mark],
     );
-    assert_step(&Step::CancelNow { subscription: subscription() }, "DELETE /subscriptions/sub_1", &[]);
+    assert_step(
+        &Step::UndoCancellation {
+            subscription: subscription(),
+            changes: Vec::new(),
+        },
+        target,
+        &[
+            "cancel_at_period_end=false",
+            "metadata[tenantbilling_canceled_by]=",
+        ],
+    );
+    assert_step(
+        &Step::CancelNow {
+            subscription: subscription(),
+        },
+        "DELETE /subscriptions/sub_1",
+        &[],
+    );
     assert_step(
         &Step::RestoreIdentity {
             subscription: subscription(),
@@ -195,35 +254,66 @@ fn the_catalogue_is_made_under_ids_and_keys_of_its_own() {
     let plan = catalogue::desired("default", "pro", &spec).unwrap();
     let product = plan.product_id();
     let request = |step| shown(&for_catalogue_step(&step, &plan).unwrap());
-    let plan_metadata = [OWNER.to_owned(), "metadata[tenantbilling_plan]=pro".to_owned()];
+    let plan_metadata = [
+        OWNER.to_owned(),
+        "metadata[tenantbilling_plan]=pro".to_owned(),
+    ];
 
     let (target, body) = request(CatalogueStep::CreateProduct);
     assert_eq!(target, "POST /products");
-    assert_eq!(body, [format!("id={product}"), plan_metadata[0].clone(), plan_metadata[1].clone(), "name=Pro".into()]);
+    assert_eq!(
+        body,
+        [
+            format!("id={product}"),
+            plan_metadata[0].clone(),
+            plan_metadata[1].clone(),
+            "name=Pro".into()
+        ]
+    );
 
     let (target, body) = request(CatalogueStep::UpdateProduct);
-    assert_eq!((target, body), (format!("POST /products/{product}"), vec!["active=true".into(), "name=Pro".into()]));
+    assert_eq!(
+        (target, body),
+        (
+            format!("POST /products/{product}"),
+            vec!["active=true".into(), "name=Pro".into()]
+        )
+    );
 
     let (target, body) = request(CatalogueStep::CreatePrice);
     assert_eq!(target, "POST /prices");
     assert_eq!(
         body,
         [
-            "currency=usd".to_owned(), format!("lookup_key={}", plan.lookup_key()), plan_metadata[0].clone(),
-            plan_metadata[1].clone(), "nickname=pro".into(), format!("product={product}"),
-            "recurring[interval]=year".into(), "unit_amount=9900".into(),
+            "currency=usd".to_owned(),
+            format!("lookup_key={}", plan.lookup_key()),
+            plan_metadata[0].clone(),
+            plan_metadata[1].clone(),
+            "nickname=pro".into(),
+            format!("product={product}"),
+            "recurring[interval]=year".into(),
+            "unit_amount=9900".into(),
         ]
     );
 
     let (target, body) = request(CatalogueStep::ActivatePrice("price_1".into()));
-    assert_eq!((target.as_str(), body), ("POST /prices/price_1", vec!["active=true".to_owned()]));
+    assert_eq!(
+        (target.as_str(), body),
+        ("POST /prices/price_1", vec!["active=true".to_owned()])
+    );
 }
 
 #[test]
 fn an_id_from_outside_cannot_become_another_request() {
     for id in ["", "sub_1/../x", "sub_1?y=1", "sub 1", "sub_ü"] {
-        let step = Step::CancelNow { subscription: id.into() };
-        assert_eq!(for_step(&step, &acme(), None).unwrap_err().class, Class::Invalid, "{id}");
+        let step = Step::CancelNow {
+            subscription: id.into(),
+        };
+        assert_eq!(
+            for_step(&step, &acme(), None).unwrap_err().class,
+            Class::Invalid,
+            "{id}"
+        );
     }
 }
 
@@ -238,7 +328,10 @@ fn equal_steps_have_equal_keys_and_anything_else_another() {
     }
     assert_ne!(key_for_step(&step, &request(), &acme(), 1), key);
     let cancel = |id: &str| {
-        let step = Step::UndoCancellation { subscription: id.into(), changes: Vec::new() };
+        let step = Step::UndoCancellation {
+            subscription: id.into(),
+            changes: Vec::new(),
+        };
         key_for_step(&step, &for_step(&step, &acme(), None).unwrap(), &acme(), 0)
     };
     assert_ne!(cancel("sub_1"), cancel("sub_2"));
@@ -246,6 +339,9 @@ fn equal_steps_have_equal_keys_and_anything_else_another() {
     assert_ne!(base, idempotency_key(&acme(), "Op", "a=1", "y", 0));
     assert_ne!(base, idempotency_key(&acme(), "Op", "a=2", "x", 0));
     assert_ne!(base, idempotency_key(&acme(), "Opa", "=1", "x", 0));
-    let other = TenantKey { owner: "other".into(), ..acme() };
+    let other = TenantKey {
+        owner: "other".into(),
+        ..acme()
+    };
     assert_ne!(base, idempotency_key(&other, "Op", "a=1", "x", 0));
 }

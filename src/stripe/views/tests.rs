@@ -29,11 +29,11 @@ const SUBSCRIPTION: &str = r#"{"id":"sub_1","object":"subscription","customer":"
 fn metadata_keys_are_those_of_the_contract() {
     let text = |key: &str| format!(r#"{{"{key}":"x"}}"#);
     let read = |key| miniserde::json::from_str::<MetadataView>(&text(key)).unwrap();
-    assert!(read(metadata::OWNER).tenantbilling_owner.is_some());
-    assert!(read(metadata::TENANT).tenantbilling_tenant.is_some());
-    assert!(read(metadata::PLAN).tenantbilling_plan.is_some());
-    assert!(read(metadata::TRIAL_DAYS).tenantbilling_trial_days.is_some());
-    assert!(read(metadata::CANCELED_BY).tenantbilling_canceled_by.is_some());
+    assert!(read(metadata::OWNER).owner.is_some());
+    assert!(read(metadata::TENANT).tenant.is_some());
+    assert!(read(metadata::PLAN).plan.is_some());
+    assert!(read(metadata::TRIAL_DAYS).trial_days.is_some());
+    assert!(read(metadata::CANCELED_BY).canceled_by.is_some());
 }
 
 #[test]
@@ -45,10 +45,22 @@ fn a_deleted_customer_is_only_an_id() {
 #[test]
 fn what_is_charged_is_the_invoice_default_and_else_the_source() {
     for (json, method) in [
-        (r#""invoice_settings":{"default_payment_method":"pm_1"},"default_source":"card_1""#, Some("pm_1")),
-        (r#""invoice_settings":{"default_payment_method":{"id":"pm_2"}}"#, Some("pm_2")),
-        (r#""invoice_settings":{"default_payment_method":null},"default_source":"card_1""#, Some("card_1")),
-        (r#""invoice_settings":{"default_payment_method":null},"default_source":null"#, None),
+        (
+            r#""invoice_settings":{"default_payment_method":"pm_1"},"default_source":"card_1""#,
+            Some("pm_1"),
+        ),
+        (
+            r#""invoice_settings":{"default_payment_method":{"id":"pm_2"}}"#,
+            Some("pm_2"),
+        ),
+        (
+            r#""invoice_settings":{"default_payment_method":null},"default_source":"card_1""#,
+            Some("card_1"),
+        ),
+        (
+            r#""invoice_settings":{"default_payment_method":null},"default_source":null"#,
+            None,
+        ),
     ] {
         let Found::Present(read) = customer(&format!(r#"{{"id":"cus_1",{json}}}"#)) else {
             panic!("deleted");
@@ -112,6 +124,9 @@ fn a_one_time_price_and_a_fractional_amount_are_read_as_such() {
     .unwrap()
     .try_into()
     .unwrap();
-    assert_eq!((price.unit_amount, price.interval, price.active), (None, None, false));
+    assert_eq!(
+        (price.unit_amount, price.interval, price.active),
+        (None, None, false)
+    );
     assert_eq!(price.product, "prod_1");
 }

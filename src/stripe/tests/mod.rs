@@ -1,0 +1,4 @@
+//! The room as a whole, over a real socket.
+
+mod mirror;
+mod transport;
