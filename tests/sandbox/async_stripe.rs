@@ -5,8 +5,8 @@ use miniserde::{Deserialize, json};
 use serde_json::Value;
 use stripe_shared::{
     Account, ApiErrors, Charge, Customer, DeletedCustomer, DeletedProduct, DeletedSubscriptionItem,
-    DeletedTestHelpersTestClock, Event, Invoice, InvoicePayment, PaymentIntent, PaymentMethod, Price, Product,
-    SetupIntent, Subscription, SubscriptionItem, TestHelpersTestClock,
+    DeletedTestHelpersTestClock, Event, Invoice, InvoicePayment, PaymentIntent, PaymentMethod,
+    Price, Product, SetupIntent, Subscription, SubscriptionItem, TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -14,7 +14,12 @@ use stripe_types::List;
 /// the types themselves say no more.
 pub(crate) fn parses(body: &Value) -> Result<(), String> {
     if body["object"] == "list" {
-        return body["data"].as_array().into_iter().flatten().try_for_each(parses).and_then(|()| list(body));
+        return body["data"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .try_for_each(parses)
+            .and_then(|()| list(body));
     }
     if !body["error"].is_null() {
         return parse::<ApiErrors>(&body["error"]);
@@ -45,7 +50,9 @@ fn object(body: &Value) -> Result<(), String> {
         "test_helpers.test_clock" => parse::<TestHelpersTestClock>(body),
         // async-stripe has these in crates the project does without.
         "webhook_endpoint" | "line_item" | "search_result" => Ok(()),
-        other => Err(format!("no async-stripe type is known for an object of type {other:?}")),
+        other => Err(format!(
+            "no async-stripe type is known for an object of type {other:?}"
+        )),
     }
 }
 
@@ -64,6 +71,9 @@ fn list(body: &Value) -> Result<(), String> {
 fn parse<T: Deserialize>(body: &Value) -> Result<(), String> {
     match json::from_str::<T>(&body.to_string()) {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!("{} does not parse:\n{body:#}", std::any::type_name::<T>())),
+        Err(_) => Err(format!(
+            "{} does not parse:\n{body:#}",
+            std::any::type_name::<T>()
+        )),
     }
 }

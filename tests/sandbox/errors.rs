@@ -8,13 +8,24 @@ use crate::harness::{Sandbox, id};
 async fn an_unknown_parameter_is_refused_by_name() {
     let sandbox = Sandbox::start();
     for (form, param) in [("nmae=A", "nmae"), ("address[steet]=x", "address[steet]")] {
-        let error = sandbox.post("/v1/customers", form).wrong().refused(400).await;
+        let error = sandbox
+            .post("/v1/customers", form)
+            .wrong()
+            .refused(400)
+            .await;
         assert_eq!(error["type"], "invalid_request_error");
         assert_eq!(error["code"], "parameter_unknown");
         assert_eq!(error["param"], param);
-        assert_eq!(error["message"], format!("Received unknown parameter: {param}"));
+        assert_eq!(
+            error["message"],
+            format!("Received unknown parameter: {param}")
+        );
     }
-    let error = sandbox.get("/v1/customers?emial=a").wrong().refused(400).await;
+    let error = sandbox
+        .get("/v1/customers?emial=a")
+        .wrong()
+        .refused(400)
+        .await;
     assert_eq!(error["code"], "parameter_unknown");
 }
 
@@ -34,7 +45,11 @@ async fn a_parameter_of_the_wrong_type_is_named() {
     let error = sandbox.post("/v1/prices", form).wrong().refused(400).await;
     assert_eq!(error["code"], "parameter_invalid_integer");
     assert_eq!(error["param"], "unit_amount");
-    let error = sandbox.post("/v1/products", "name=Plan&active=maybe").wrong().refused(400).await;
+    let error = sandbox
+        .post("/v1/products", "name=Plan&active=maybe")
+        .wrong()
+        .refused(400)
+        .await;
     assert_eq!(error["param"], "active");
 }
 
@@ -42,7 +57,8 @@ async fn a_parameter_of_the_wrong_type_is_named() {
 async fn a_value_that_is_not_one_of_the_known_is_refused() {
     let sandbox = Sandbox::start();
     let product = id(&sandbox.post("/v1/products", "name=Plan").await);
-    let form = format!("product={product}&currency=usd&unit_amount=1&recurring[interval]=fortnight");
+    let form =
+        format!("product={product}&currency=usd&unit_amount=1&recurring[interval]=fortnight");
     let error = sandbox.post("/v1/prices", form).wrong().refused(400).await;
     assert_eq!(error["param"], "recurring[interval]");
 }
@@ -50,20 +66,34 @@ async fn a_value_that_is_not_one_of_the_known_is_refused() {
 #[tokio::test]
 async fn an_unknown_path_is_a_json_404() {
     let sandbox = Sandbox::start();
-    for path in ["/v1/unheard_of", "/v1/customers/cus_1/unheard_of", "/v3/customers"] {
+    for path in [
+        "/v1/unheard_of",
+        "/v1/customers/cus_1/unheard_of",
+        "/v3/customers",
+    ] {
         let answer = sandbox.get(path).wrong().send().await;
         assert_eq!(answer.status, 404);
         assert!(answer.is_json(), "{path}: {}", answer.text());
         let error = &answer.json()["error"];
         assert_eq!(error["type"], "invalid_request_error");
-        assert!(error["message"].as_str().expect("a message").contains("Unrecognized request URL"), "{error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .expect("a message")
+                .contains("Unrecognized request URL"),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_request_needs_a_key_that_looks_like_one() {
     let sandbox = Sandbox::start();
-    let error = sandbox.get("/v1/customers").without_header("authorization").refused(401).await;
+    let error = sandbox
+        .get("/v1/customers")
+        .without_header("authorization")
+        .refused(401)
+        .await;
     assert_eq!(error["type"], "invalid_request_error");
     for key in ["", "nonsense", "pk_test_publishable"] {
         sandbox.get("/v1/customers").key(key).refused(401).await;
@@ -74,7 +104,10 @@ async fn a_request_needs_a_key_that_looks_like_one() {
 async fn a_key_may_come_as_a_user_name() {
     let sandbox = Sandbox::start();
     // "sk_test_51Sandbox:" in base64.
-    sandbox.get("/v1/customers").header("authorization", "Basic c2tfdGVzdF81MVNhbmRib3g6").await;
+    sandbox
+        .get("/v1/customers")
+        .header("authorization", "Basic c2tfdGVzdF81MVNhbmRib3g6")
+        .await;
 }
 
 #[tokio::test]
@@ -83,8 +116,15 @@ async fn a_revoked_key_is_refused_until_it_is_restored() {
     let key = json!({"key": "sk_test_rolled"});
     sandbox.get("/v1/customers").key("sk_test_rolled").await;
     sandbox.control("POST", "/keys/revoke", key.clone()).await;
-    let error = sandbox.get("/v1/customers").key("sk_test_rolled").refused(401).await;
-    assert!(!error.to_string().contains("sk_test_rolled"), "a key is not repeated: {error}");
+    let error = sandbox
+        .get("/v1/customers")
+        .key("sk_test_rolled")
+        .refused(401)
+        .await;
+    assert!(
+        !error.to_string().contains("sk_test_rolled"),
+        "a key is not repeated: {error}"
+    );
     sandbox.get("/v1/customers").key("sk_test_other").await;
     sandbox.control("POST", "/keys/restore", key).await;
     sandbox.get("/v1/customers").key("sk_test_rolled").await;
@@ -94,21 +134,34 @@ async fn a_revoked_key_is_refused_until_it_is_restored() {
 async fn every_answer_names_its_request_and_its_version() {
     let sandbox = Sandbox::start();
     let answer = sandbox.get("/v1/customers").send().await;
-    let first = answer.header("request-id").expect("a request id").to_owned();
+    let first = answer
+        .header("request-id")
+        .expect("a request id")
+        .to_owned();
     assert!(first.starts_with("req_"));
     assert_eq!(answer.header("stripe-version"), Some("2026-09-30.endive"));
     let refused = sandbox.get("/v1/customers/cus_never").send().await;
     let second = refused.header("request-id").expect("a request id");
     assert_ne!(second, first);
     let url = refused.json()["error"]["request_log_url"].clone();
-    assert!(url == Value::Null || url.as_str().is_some_and(|url| url.contains(second)), "{url}");
+    assert!(
+        url == Value::Null || url.as_str().is_some_and(|url| url.contains(second)),
+        "{url}"
+    );
 }
 
 #[tokio::test]
 async fn an_api_version_the_sandbox_does_not_speak_is_refused() {
     let sandbox = Sandbox::start();
-    sandbox.get("/v1/customers").header("stripe-version", "2017-01-01").refused(400).await;
-    sandbox.get("/v1/customers").without_header("stripe-version").await;
+    sandbox
+        .get("/v1/customers")
+        .header("stripe-version", "2017-01-01")
+        .refused(400)
+        .await;
+    sandbox
+        .get("/v1/customers")
+        .without_header("stripe-version")
+        .await;
 }
 
 #[tokio::test]
@@ -119,6 +172,9 @@ async fn metadata_has_limits() {
     let long = format!("metadata[k]={}", "v".repeat(501));
     sandbox.post("/v1/customers", long).refused(400).await;
     let many: Vec<_> = (0..51).map(|n| format!("metadata[k{n}]=v")).collect();
-    sandbox.post("/v1/customers", many.join("&")).refused(400).await;
+    sandbox
+        .post("/v1/customers", many.join("&"))
+        .refused(400)
+        .await;
     sandbox.post("/v1/customers", many[..50].join("&")).await;
 }

@@ -9,7 +9,9 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Unix seconds of an RFC 3339 time.
 pub(crate) fn at(time: &str) -> i64 {
-    time.parse::<jiff::Timestamp>().unwrap_or_else(|error| panic!("{time}: {error}")).as_second()
+    time.parse::<jiff::Timestamp>()
+        .unwrap_or_else(|error| panic!("{time}: {error}"))
+        .as_second()
 }
 
 /// A customer whose time a test clock keeps.
@@ -27,7 +29,12 @@ impl Tenant {
     }
 
     pub(crate) async fn without_card(sandbox: &Sandbox, now: &str) -> Self {
-        let clock = id(&sandbox.post("/v1/test_helpers/test_clocks", format!("frozen_time={}", at(now))).await);
+        let clock = id(&sandbox
+            .post(
+                "/v1/test_helpers/test_clocks",
+                format!("frozen_time={}", at(now)),
+            )
+            .await);
         let form = format!("email=a@tenant.example&test_clock={clock}");
         let customer = id(&sandbox.post("/v1/customers", form).await);
         Self { clock, customer }
@@ -41,22 +48,40 @@ impl Tenant {
 
     /// The customer's invoices, newest first.
     pub(crate) async fn invoices(&self, sandbox: &Sandbox) -> Vec<Value> {
-        data(&sandbox.get(format!("/v1/invoices?limit=100&customer={}", self.customer)).await).to_vec()
+        data(
+            &sandbox
+                .get(format!("/v1/invoices?limit=100&customer={}", self.customer))
+                .await,
+        )
+        .to_vec()
     }
 }
 
 /// Attaches a card that works and makes it the customer's default.
 pub(crate) async fn add_card(sandbox: &Sandbox, customer: &str) -> String {
-    let card = sandbox.post("/v1/payment_methods/pm_card_visa/attach", format!("customer={customer}")).await;
+    let card = sandbox
+        .post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            format!("customer={customer}"),
+        )
+        .await;
     let card = id(&card);
     let form = format!("invoice_settings[default_payment_method]={card}");
-    sandbox.post(format!("/v1/customers/{customer}"), form).await;
+    sandbox
+        .post(format!("/v1/customers/{customer}"), form)
+        .await;
     card
 }
 
 /// What the customer's cards do from now on.
 pub(crate) async fn cards(sandbox: &Sandbox, customer: &str, behavior: &str) {
-    sandbox.control("POST", "/cards", json!({"customer": customer, "behavior": behavior})).await;
+    sandbox
+        .control(
+            "POST",
+            "/cards",
+            json!({"customer": customer, "behavior": behavior}),
+        )
+        .await;
 }
 
 pub(crate) async fn product(sandbox: &Sandbox) -> String {
@@ -70,12 +95,16 @@ pub(crate) async fn monthly(sandbox: &Sandbox, amount: i64) -> String {
 
 pub(crate) async fn recurring(sandbox: &Sandbox, amount: i64, interval: &str) -> String {
     let product = product(sandbox).await;
-    let form = format!("product={product}&currency=usd&unit_amount={amount}&recurring[interval]={interval}");
+    let form = format!(
+        "product={product}&currency=usd&unit_amount={amount}&recurring[interval]={interval}"
+    );
     id(&sandbox.post("/v1/prices", form).await)
 }
 
 pub(crate) async fn subscription(sandbox: &Sandbox, subscription: &Value) -> Value {
-    sandbox.get(format!("/v1/subscriptions/{}", id(subscription))).await
+    sandbox
+        .get(format!("/v1/subscriptions/{}", id(subscription)))
+        .await
 }
 
 /// The only item of a subscription.
@@ -88,11 +117,18 @@ pub(crate) fn item(subscription: &Value) -> &Value {
 /// The current period of a subscription's only item.
 pub(crate) fn period(subscription: &Value) -> (i64, i64) {
     let item = item(subscription);
-    (int(&item["current_period_start"]), int(&item["current_period_end"]))
+    (
+        int(&item["current_period_start"]),
+        int(&item["current_period_end"]),
+    )
 }
 
 /// The types of the account's events, oldest first.
 pub(crate) async fn event_types(sandbox: &Sandbox) -> Vec<String> {
     let events = sandbox.get("/v1/events?limit=100").await;
-    data(&events).iter().rev().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+    data(&events)
+        .iter()
+        .rev()
+        .map(|event| event["type"].as_str().expect("a type").to_owned())
+        .collect()
 }

@@ -39,13 +39,20 @@ impl Sandbox {
         let mut process = Command::new(env!("CARGO_BIN_EXE_stripe-sandbox"))
             .args(["--listen", "127.0.0.1:0"])
             // Tests are faster than Stripe lets its users be; those about the limits set their own.
-            .args(["--rate-limit-read", "100000", "--rate-limit-write", "100000"])
+            .args([
+                "--rate-limit-read",
+                "100000",
+                "--rate-limit-write",
+                "100000",
+            ])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("stripe-sandbox starts");
         let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        BufReader::new(process.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("a line");
         let address = line
             .trim()
             .strip_prefix("stripe-sandbox listening on http://")
@@ -67,15 +74,36 @@ impl Sandbox {
         Request::new(self, "DELETE", path.to_string(), String::new())
     }
 
+    /// A deletion with a form, as Stripe's clients send it.
+    pub(crate) fn delete_with(&self, path: impl Display, form: impl Display) -> Request<'_> {
+        Request::new(self, "DELETE", path.to_string(), form.to_string())
+    }
+
     /// A call of the control plane, which is not Stripe's and not judged by its documents.
     pub(crate) async fn control(&self, method: &'static str, path: &str, body: Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let mut request = Request::new(self, method, format!("/_sandbox{path}"), body).unjudged();
-        request.headers.insert(header::CONTENT_TYPE, "application/json".parse().expect("a value"));
+        request.headers.insert(
+            header::CONTENT_TYPE,
+            "application/json".parse().expect("a value"),
+        );
         request.headers.remove(header::AUTHORIZATION);
         let answer = request.send().await;
-        assert!(answer.status.is_success(), "{method} /_sandbox{path}: {} {}", answer.status, answer.text());
-        if answer.bytes.is_empty() { Value::Null } else { answer.json() }
+        assert!(
+            answer.status.is_success(),
+            "{method} /_sandbox{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        if answer.bytes.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
     }
 
     pub(crate) async fn settings(&self, settings: Value) {
@@ -88,7 +116,9 @@ impl Sandbox {
 
     /// The `/v1` requests the sandbox has logged.
     pub(crate) async fn requests(&self, filter: &str) -> Vec<Value> {
-        let log = self.control("GET", &format!("/requests?{filter}"), Value::Null).await;
+        let log = self
+            .control("GET", &format!("/requests?{filter}"), Value::Null)
+            .await;
         let data = log["data"].as_array().expect("a list").clone();
         assert_eq!(log["count"], data.len(), "the count is the list's");
         data
@@ -97,8 +127,13 @@ impl Sandbox {
     /// Moves a test clock and waits until Stripe's work for that time is done.
     pub(crate) async fn advance(&self, clock: &str, to: i64) {
         let path = format!("/v1/test_helpers/test_clocks/{clock}");
-        let clock = self.post(format!("{path}/advance"), format!("frozen_time={to}")).await;
-        assert!(clock["status"] == "advancing" || clock["status"] == "ready", "{clock}");
+        let clock = self
+            .post(format!("{path}/advance"), format!("frozen_time={to}"))
+            .await;
+        assert!(
+            clock["status"] == "advancing" || clock["status"] == "ready",
+            "{clock}"
+        );
         let ready = self
             .eventually(format!("clock ready at {to}"), || async {
                 let clock = self.get(&path).await;
@@ -119,7 +154,10 @@ impl Sandbox {
             if let Some(answer) = ask().await {
                 return answer;
             }
-            assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for: {what}");
+            assert!(
+                Instant::now() < deadline,
+                "waited {PATIENCE:?} in vain for: {what}"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -127,14 +165,13 @@ impl Sandbox {
     /// Ends the process as the cluster would, and waits until it is gone.
     pub(crate) fn stop(mut self) {
         let pid = self.process.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        let killed = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
         assert!(killed.success(), "SIGTERM reaches the sandbox");
         let status = self.process.wait().expect("the sandbox was started here");
         assert!(status.success(), "SIGTERM is a clean end, not {status}");
-    }
-
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
     }
 }
 
@@ -153,23 +190,34 @@ pub(crate) struct Request<'a> {
     target: String,
     body: String,
     headers: HeaderMap,
-    judge_request: bool,
-    judge_answer: bool,
+    checked: bool,
+    answer_checked: bool,
 }
 
 impl<'a> Request<'a> {
     fn new(sandbox: &'a Sandbox, method: &'static str, target: String, body: String) -> Self {
         let mut headers = HeaderMap::new();
-        let mut set = |name: &'static str, value: &'static str| headers.insert(name, value.parse().expect("a value"));
+        let mut set = |name: &'static str, value: &'static str| {
+            headers.insert(name, value.parse().expect("a value"))
+        };
         set("authorization", "Bearer sk_test_51Sandbox");
         set("stripe-version", "2026-09-30.endive");
         set("content-type", "application/x-www-form-urlencoded");
         set("host", "sandbox");
-        Self { sandbox, method, target, body, headers, judge_request: true, judge_answer: true }
+        Self {
+            sandbox,
+            method,
+            target,
+            body,
+            headers,
+            checked: true,
+            answer_checked: true,
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.insert(name, value.parse().expect("a header value"));
+        self.headers
+            .insert(name, value.parse().expect("a header value"));
         self
     }
 
@@ -189,23 +237,25 @@ impl<'a> Request<'a> {
 
     /// For a request that is wrong on purpose. The answer is still judged.
     pub(crate) fn wrong(mut self) -> Self {
-        self.judge_request = false;
+        self.checked = false;
         self
     }
 
     fn unjudged(mut self) -> Self {
-        self.judge_request = false;
-        self.judge_answer = false;
+        self.checked = false;
+        self.answer_checked = false;
         self
     }
 
     /// Sends and returns whatever was answered, or why nothing was.
     pub(crate) async fn try_send(self) -> Result<Answer, hyper::Error> {
-        if self.judge_request {
+        if self.checked {
             let verdict = openapi().check_request(self.method, &self.target, &self.body);
             verdict.unwrap_or_else(|problem| panic!("not a request to Stripe: {problem}"));
         }
-        let stream = TcpStream::connect(self.sandbox.address).await.expect("the sandbox listens");
+        let stream = TcpStream::connect(self.sandbox.address)
+            .await
+            .expect("the sandbox listens");
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let mut request = hyper::Request::new(Full::new(Bytes::from(self.body.clone())));
@@ -213,22 +263,28 @@ impl<'a> Request<'a> {
         *request.uri_mut() = self.target.parse().expect("a target");
         *request.headers_mut() = self.headers;
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        let answer =
-            Answer { status: parts.status, headers: parts.headers, bytes: body.collect().await?.to_bytes() };
-        if self.judge_answer && answer.is_json() {
+        let answer = Answer {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: body.collect().await?.to_bytes(),
+        };
+        if self.answer_checked && answer.is_json() {
             let body = answer.json();
             let status = answer.status.as_u16();
             let verdict = openapi()
                 .check_response(self.method, &self.target, &self.body, status, &body)
                 .and_then(|()| async_stripe::parses(&body));
-            verdict.unwrap_or_else(|problem| panic!("not an answer of Stripe's: {problem}\n{body:#}"));
+            verdict
+                .unwrap_or_else(|problem| panic!("not an answer of Stripe's: {problem}\n{body:#}"));
         }
         Ok(answer)
     }
 
     pub(crate) async fn send(self) -> Answer {
         let what = format!("{} {}", self.method, self.target);
-        self.try_send().await.unwrap_or_else(|error| panic!("{what} was not answered: {error}"))
+        self.try_send()
+            .await
+            .unwrap_or_else(|error| panic!("{what} was not answered: {error}"))
     }
 
     /// Sends, expects this status, and returns the `error` object.
@@ -248,7 +304,12 @@ impl<'a> IntoFuture for Request<'a> {
         Box::pin(async {
             let what = format!("{} {} {}", self.method, self.target, self.body);
             let answer = self.send().await;
-            assert!(answer.status.is_success(), "{what}: {} {}", answer.status, answer.text());
+            assert!(
+                answer.status.is_success(),
+                "{what}: {} {}",
+                answer.status,
+                answer.text()
+            );
             answer.json()
         })
     }
@@ -264,11 +325,14 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("headers are text"))
     }
 
     pub(crate) fn is_json(&self) -> bool {
-        self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"))
+        self.header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/json"))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -276,13 +340,17 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
 /// A field that must be a string.
 pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is not a string"))
+        .to_owned()
 }
 
 /// The `id` of an object.
@@ -292,12 +360,16 @@ pub(crate) fn id(object: &Value) -> String {
 
 /// A field that must be an integer.
 pub(crate) fn int(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_else(|| panic!("{value} is not an integer"))
+    value
+        .as_i64()
+        .unwrap_or_else(|| panic!("{value} is not an integer"))
 }
 
 /// The elements of a list.
 pub(crate) fn data(list: &Value) -> &[Value] {
-    list["data"].as_array().unwrap_or_else(|| panic!("{list} is not a list"))
+    list["data"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{list} is not a list"))
 }
 
 /// A fault for one request to a path.

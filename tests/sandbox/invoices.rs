@@ -12,7 +12,9 @@ const START: &str = "2026-01-01T00:00:00Z";
 /// A renewal, still a draft.
 async fn draft(sandbox: &Sandbox) -> (Tenant, Value) {
     let tenant = Tenant::with_card(sandbox, START).await;
-    let subscribed = tenant.subscribe(sandbox, &monthly(sandbox, 1_000).await, "").await;
+    let subscribed = tenant
+        .subscribe(sandbox, &monthly(sandbox, 1_000).await, "")
+        .await;
     sandbox.advance(&tenant.clock, period(&subscribed).1).await;
     let draft = tenant.invoices(sandbox).await.swap_remove(0);
     assert_eq!(draft["status"], "draft");
@@ -25,7 +27,9 @@ async fn a_draft_has_no_number_and_a_finalized_invoice_has() {
     let (_, draft) = draft(&sandbox).await;
     assert_eq!(draft["number"], Value::Null);
     assert_eq!(draft["hosted_invoice_url"], Value::Null);
-    let open = sandbox.post(format!("/v1/invoices/{}/finalize", id(&draft)), "").await;
+    let open = sandbox
+        .post(format!("/v1/invoices/{}/finalize", id(&draft)), "")
+        .await;
     assert_eq!(open["status"], "open");
     assert!(open["number"].is_string());
     assert!(open["hosted_invoice_url"].is_string());
@@ -37,14 +41,19 @@ async fn a_draft_is_finalized_once() {
     let (_, draft) = draft(&sandbox).await;
     let path = format!("/v1/invoices/{}/finalize", id(&draft));
     sandbox.post(&path, "").await;
-    assert_eq!(sandbox.post(&path, "").refused(400).await["type"], "invalid_request_error");
+    assert_eq!(
+        sandbox.post(&path, "").refused(400).await["type"],
+        "invalid_request_error"
+    );
 }
 
 #[tokio::test]
 async fn paying_a_draft_finalizes_it_first() {
     let sandbox = Sandbox::start();
     let (_, draft) = draft(&sandbox).await;
-    let paid = sandbox.post(format!("/v1/invoices/{}/pay", id(&draft)), "").await;
+    let paid = sandbox
+        .post(format!("/v1/invoices/{}/pay", id(&draft)), "")
+        .await;
     assert_eq!(paid["status"], "paid");
     assert_eq!(paid["amount_remaining"], 0);
 }
@@ -58,7 +67,10 @@ async fn a_paid_invoice_is_neither_paid_again_nor_voided() {
     let error = sandbox.post(format!("{path}/pay"), "").refused(400).await;
     assert_eq!(error["type"], "invalid_request_error");
     sandbox.post(format!("{path}/void"), "").refused(400).await;
-    sandbox.post(format!("{path}/mark_uncollectible"), "").refused(400).await;
+    sandbox
+        .post(format!("{path}/mark_uncollectible"), "")
+        .refused(400)
+        .await;
 }
 
 #[tokio::test]
@@ -67,12 +79,19 @@ async fn a_void_invoice_asks_for_nothing() {
     let (tenant, draft) = draft(&sandbox).await;
     let path = format!("/v1/invoices/{}", id(&draft));
     sandbox.post(format!("{path}/void"), "").refused(400).await;
-    sandbox.post(format!("{path}/finalize"), "auto_advance=false").await;
+    sandbox
+        .post(format!("{path}/finalize"), "auto_advance=false")
+        .await;
     let void = sandbox.post(format!("{path}/void"), "").await;
     assert_eq!(void["status"], "void");
     assert!(void["status_transitions"]["voided_at"].is_i64());
     sandbox.post(format!("{path}/pay"), "").refused(400).await;
-    sandbox.advance(&tenant.clock, crate::fixtures::at(START) + 40 * crate::fixtures::DAY).await;
+    sandbox
+        .advance(
+            &tenant.clock,
+            crate::fixtures::at(START) + 40 * crate::fixtures::DAY,
+        )
+        .await;
     assert_eq!(sandbox.get(&path).await["status"], "void");
 }
 
@@ -81,10 +100,15 @@ async fn an_uncollectible_invoice_can_still_be_paid() {
     let sandbox = Sandbox::start();
     let (_, draft) = draft(&sandbox).await;
     let path = format!("/v1/invoices/{}", id(&draft));
-    sandbox.post(format!("{path}/finalize"), "auto_advance=false").await;
+    sandbox
+        .post(format!("{path}/finalize"), "auto_advance=false")
+        .await;
     let given_up = sandbox.post(format!("{path}/mark_uncollectible"), "").await;
     assert_eq!(given_up["status"], "uncollectible");
-    assert_eq!(sandbox.post(format!("{path}/pay"), "").await["status"], "paid");
+    assert_eq!(
+        sandbox.post(format!("{path}/pay"), "").await["status"],
+        "paid"
+    );
 }
 
 #[tokio::test]
@@ -92,8 +116,12 @@ async fn an_invoice_paid_out_of_band_moves_no_money() {
     let sandbox = Sandbox::start();
     let (_, draft) = draft(&sandbox).await;
     let path = format!("/v1/invoices/{}", id(&draft));
-    sandbox.post(format!("{path}/finalize"), "auto_advance=false").await;
-    let paid = sandbox.post(format!("{path}/pay"), "paid_out_of_band=true").await;
+    sandbox
+        .post(format!("{path}/finalize"), "auto_advance=false")
+        .await;
+    let paid = sandbox
+        .post(format!("{path}/pay"), "paid_out_of_band=true")
+        .await;
     assert_eq!(paid["status"], "paid");
 }
 
@@ -103,7 +131,12 @@ async fn auto_advance_turned_off_keeps_a_draft_a_draft() {
     let (tenant, draft) = draft(&sandbox).await;
     let path = format!("/v1/invoices/{}", id(&draft));
     sandbox.post(&path, "auto_advance=false").await;
-    sandbox.advance(&tenant.clock, crate::harness::int(&draft["created"]) + 5 * HOUR).await;
+    sandbox
+        .advance(
+            &tenant.clock,
+            crate::harness::int(&draft["created"]) + 5 * HOUR,
+        )
+        .await;
     assert_eq!(sandbox.get(&path).await["status"], "draft");
 }
 
@@ -113,26 +146,50 @@ async fn invoices_are_listed_by_subscription_and_by_status() {
     let (tenant, draft) = draft(&sandbox).await;
     let subscribed = &draft["parent"]["subscription_details"]["subscription"];
     let subscribed = crate::harness::text(subscribed);
-    let listed = sandbox.get(format!("/v1/invoices?subscription={subscribed}")).await;
+    let listed = sandbox
+        .get(format!("/v1/invoices?subscription={subscribed}"))
+        .await;
     assert_eq!(data(&listed).len(), 2);
-    let drafts = sandbox.get(format!("/v1/invoices?customer={}&status=draft", tenant.customer)).await;
-    assert_eq!(data(&drafts).iter().map(id).collect::<Vec<_>>(), [id(&draft)]);
+    let drafts = sandbox
+        .get(format!(
+            "/v1/invoices?customer={}&status=draft",
+            tenant.customer
+        ))
+        .await;
+    assert_eq!(
+        data(&drafts).iter().map(id).collect::<Vec<_>>(),
+        [id(&draft)]
+    );
 }
 
 #[tokio::test]
 async fn what_paid_an_invoice_is_found_from_it() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    tenant
+        .subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "")
+        .await;
     let invoice = tenant.invoices(&sandbox).await.swap_remove(0);
-    assert_eq!(invoice.get("payments"), None, "payments are included only when expanded");
-    let invoice = sandbox.get(format!("/v1/invoices/{}?expand[]=payments", id(&invoice))).await;
-    let [payment] = data(&invoice["payments"]) else { panic!("{invoice}") };
+    assert_eq!(
+        invoice.get("payments"),
+        None,
+        "payments are included only when expanded"
+    );
+    let invoice = sandbox
+        .get(format!("/v1/invoices/{}?expand[]=payments", id(&invoice)))
+        .await;
+    let [payment] = data(&invoice["payments"]) else {
+        panic!("{invoice}")
+    };
     assert_eq!(payment["status"], "paid");
     assert_eq!(payment["amount_paid"], 1_000);
-    let listed = sandbox.get(format!("/v1/invoice_payments?invoice={}", id(&invoice))).await;
+    let listed = sandbox
+        .get(format!("/v1/invoice_payments?invoice={}", id(&invoice)))
+        .await;
     assert_eq!(data(&listed), std::slice::from_ref(payment));
-    let intent = payment["payment"]["payment_intent"].as_str().expect("an id");
+    let intent = payment["payment"]["payment_intent"]
+        .as_str()
+        .expect("an id");
     let intent = sandbox.get(format!("/v1/payment_intents/{intent}")).await;
     assert_eq!(intent["status"], "succeeded");
     assert_eq!(intent["amount_received"], 1_000);
@@ -143,5 +200,8 @@ async fn the_latest_invoice_of_a_subscription_is_its_newest() {
     let sandbox = Sandbox::start();
     let (_, draft) = draft(&sandbox).await;
     let subscribed = json!({"id": draft["parent"]["subscription_details"]["subscription"]});
-    assert_eq!(subscription(&sandbox, &subscribed).await["latest_invoice"], draft["id"]);
+    assert_eq!(
+        subscription(&sandbox, &subscribed).await["latest_invoice"],
+        draft["id"]
+    );
 }

@@ -16,29 +16,51 @@ async fn tour(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
     let mut seen = Vec::new();
     let tenant = Tenant::with_card(sandbox, "2026-01-01T00:00:00Z").await;
     let price = monthly(sandbox, 1_000).await;
-    let active = tenant.subscribe(sandbox, &price, "&metadata[tenantbilling_owner]=a").await;
-    let trialing = tenant.subscribe(sandbox, &price, "&trial_period_days=60").await;
+    let active = tenant
+        .subscribe(sandbox, &price, "&metadata[tenantbilling_owner]=a")
+        .await;
+    let trialing = tenant
+        .subscribe(sandbox, &price, "&trial_period_days=60")
+        .await;
     seen.push(("Stripe.Subscription", active.clone()));
     seen.push(("Stripe.Subscription", trialing));
     cards(sandbox, &tenant.customer, "decline:insufficient_funds").await;
     sandbox.advance(&tenant.clock, period(&active).1).await;
-    seen.push(("Stripe.Invoice", tenant.invoices(sandbox).await.swap_remove(0)));
-    sandbox.advance(&tenant.clock, period(&active).1 + HOUR).await;
-    let expanded = format!("/v1/subscriptions/{}?expand[]=latest_invoice.payments", id(&active));
+    seen.push((
+        "Stripe.Invoice",
+        tenant.invoices(sandbox).await.swap_remove(0),
+    ));
+    sandbox
+        .advance(&tenant.clock, period(&active).1 + HOUR)
+        .await;
+    let expanded = format!(
+        "/v1/subscriptions/{}?expand[]=latest_invoice.payments",
+        id(&active)
+    );
     let past_due = sandbox.get(expanded).await;
     assert_eq!(past_due["status"], "past_due");
     let payment = data(&past_due["latest_invoice"]["payments"])[0].clone();
     let intent = text(&payment["payment"]["payment_intent"]);
-    seen.push(("Stripe.PaymentIntent", sandbox.get(format!("/v1/payment_intents/{intent}")).await));
+    seen.push((
+        "Stripe.PaymentIntent",
+        sandbox.get(format!("/v1/payment_intents/{intent}")).await,
+    ));
     seen.push(("Stripe.InvoicePayment", payment));
     seen.push(("Stripe.Subscription", past_due));
-    seen.push(("Stripe.Subscription", sandbox.delete(format!("/v1/subscriptions/{}", id(&active))).await));
+    seen.push((
+        "Stripe.Subscription",
+        sandbox
+            .delete(format!("/v1/subscriptions/{}", id(&active)))
+            .await,
+    ));
     seen.extend(paused(sandbox).await);
     seen.extend(simple(sandbox, &tenant).await);
     let events = sandbox.get("/v1/events?limit=100").await;
     for event in data(&events) {
         // Every event carries an object as the API shows it; its envelope is the same for all.
-        seen.extend(node_type(&event["data"]["object"]).map(|kind| (kind, event["data"]["object"].clone())));
+        seen.extend(
+            node_type(&event["data"]["object"]).map(|kind| (kind, event["data"]["object"].clone())),
+        );
     }
     seen
 }
@@ -46,34 +68,71 @@ async fn tour(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
 async fn paused(sandbox: &Sandbox) -> Option<(&'static str, Value)> {
     let tenant = Tenant::without_card(sandbox, "2026-01-01T00:00:00Z").await;
     let more = "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause";
-    let trialing = tenant.subscribe(sandbox, &monthly(sandbox, 1_000).await, more).await;
-    sandbox.advance(&tenant.clock, crate::fixtures::at("2026-01-01T00:00:00Z") + 8 * DAY).await;
+    let trialing = tenant
+        .subscribe(sandbox, &monthly(sandbox, 1_000).await, more)
+        .await;
+    sandbox
+        .advance(
+            &tenant.clock,
+            crate::fixtures::at("2026-01-01T00:00:00Z") + 8 * DAY,
+        )
+        .await;
     let paused = subscription(sandbox, &trialing).await;
     assert_eq!(paused["status"], "paused");
     Some(("Stripe.Subscription", paused))
 }
 
 async fn simple(sandbox: &Sandbox, tenant: &Tenant) -> Vec<(&'static str, Value)> {
-    let customer = id(&sandbox.post("/v1/customers", "name=A&email=a@tenant.example").await);
+    let customer = id(&sandbox
+        .post("/v1/customers", "name=A&email=a@tenant.example")
+        .await);
     let card = add_card(sandbox, &customer).await;
     let product = product(sandbox).await;
     let tiered = format!(
         "product={product}&currency=usd&recurring[interval]=month&billing_scheme=tiered&tiers_mode=volume\
          &tiers[0][up_to]=5&tiers[0][unit_amount]=100&tiers[1][up_to]=inf&tiers[1][flat_amount]=50&expand[]=tiers"
     );
-    let intent = format!("customer={customer}&payment_method={card}&confirm=true&return_url=https://a.example");
+    let intent = format!(
+        "customer={customer}&payment_method={card}&confirm=true&return_url=https://a.example"
+    );
     let endpoint = "url=https://a.example/hook&enabled_events[]=*";
     vec![
         ("Stripe.Account", sandbox.get("/v1/account").await),
-        ("Stripe.Customer", sandbox.get(format!("/v1/customers/{customer}")).await),
-        ("Stripe.PaymentMethod", sandbox.get(format!("/v1/payment_methods/{card}")).await),
-        ("Stripe.Product", sandbox.get(format!("/v1/products/{product}")).await),
+        (
+            "Stripe.Customer",
+            sandbox.get(format!("/v1/customers/{customer}")).await,
+        ),
+        (
+            "Stripe.PaymentMethod",
+            sandbox.get(format!("/v1/payment_methods/{card}")).await,
+        ),
+        (
+            "Stripe.Product",
+            sandbox.get(format!("/v1/products/{product}")).await,
+        ),
         ("Stripe.Price", sandbox.post("/v1/prices", tiered).await),
-        ("Stripe.SetupIntent", sandbox.post("/v1/setup_intents", intent).await),
-        ("Stripe.TestHelpers.TestClock", sandbox.get(format!("/v1/test_helpers/test_clocks/{}", tenant.clock)).await),
-        ("Stripe.WebhookEndpoint", sandbox.post("/v1/webhook_endpoints", endpoint).await),
-        ("Stripe.ApiList<Stripe.Customer>", sandbox.get("/v1/customers").await),
-        ("Stripe.DeletedCustomer", sandbox.delete(format!("/v1/customers/{customer}")).await),
+        (
+            "Stripe.SetupIntent",
+            sandbox.post("/v1/setup_intents", intent).await,
+        ),
+        (
+            "Stripe.TestHelpers.TestClock",
+            sandbox
+                .get(format!("/v1/test_helpers/test_clocks/{}", tenant.clock))
+                .await,
+        ),
+        (
+            "Stripe.WebhookEndpoint",
+            sandbox.post("/v1/webhook_endpoints", endpoint).await,
+        ),
+        (
+            "Stripe.ApiList<Stripe.Customer>",
+            sandbox.get("/v1/customers").await,
+        ),
+        (
+            "Stripe.DeletedCustomer",
+            sandbox.delete(format!("/v1/customers/{customer}")).await,
+        ),
     ]
 }
 
@@ -97,8 +156,13 @@ fn node_type(object: &Value) -> Option<&'static str> {
 fn without_decimals(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.into_iter().filter(|(name, _)| !name.ends_with("_decimal"));
-            Value::Object(kept.map(|(name, value)| (name, without_decimals(value))).collect())
+            let kept = fields
+                .into_iter()
+                .filter(|(name, _)| !name.ends_with("_decimal"));
+            Value::Object(
+                kept.map(|(name, value)| (name, without_decimals(value)))
+                    .collect(),
+            )
         }
         Value::Array(values) => values.into_iter().map(without_decimals).collect(),
         other => other,
@@ -111,7 +175,8 @@ fn compile(name: &str, constants: &[(&str, Value)]) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder for the module");
-    std::os::unix::fs::symlink(node.join("node_modules"), folder.join("node_modules")).expect("a link to the types");
+    std::os::unix::fs::symlink(node.join("node_modules"), folder.join("node_modules"))
+        .expect("a link to the types");
     let mut module = String::from(
         "import type Stripe from 'stripe';\n\
          type Plain<T> = T extends string | number | boolean | null | undefined ? T\n  \
@@ -120,19 +185,42 @@ fn compile(name: &str, constants: &[(&str, Value)]) -> Result<(), String> {
     );
     for (index, (kind, value)) in constants.iter().enumerate() {
         let value = without_decimals(value.clone());
-        writeln!(module, "export const value{index}: Plain<{kind}> = {value:#};").expect("to a string");
+        writeln!(
+            module,
+            "export const value{index}: Plain<{kind}> = {value:#};"
+        )
+        .expect("to a string");
     }
     let file = folder.join("answers.ts");
     std::fs::write(&file, module).expect("the module is written");
     let output = Command::new("node")
         .arg(node.join("node_modules/typescript/bin/tsc"))
-        .args(["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext"])
-        .args(["--moduleResolution", "nodenext", "--types", "node", "--pretty", "false"])
+        .args([
+            "--noEmit",
+            "--strict",
+            "--skipLibCheck",
+            "--target",
+            "es2022",
+            "--module",
+            "nodenext",
+        ])
+        .args([
+            "--moduleResolution",
+            "nodenext",
+            "--types",
+            "node",
+            "--pretty",
+            "false",
+        ])
         .arg("answers.ts")
         .current_dir(&folder)
         .output()
         .unwrap_or_else(|error| panic!("node is needed to run the TypeScript compiler: {error}"));
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stdout).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
 }
 
 #[tokio::test]
@@ -148,9 +236,18 @@ fn the_typescript_judge_refuses_a_wrong_field_and_a_missing_one() {
     compile("right", &[("Stripe.DeletedCustomer", tombstone)]).expect("right");
     let wrong = json!({"id": 1, "object": "customer", "deleted": true});
     let missing = json!({"id": "cus_1", "object": "customer"});
-    let problems =
-        compile("wrong", &[("Stripe.DeletedCustomer", wrong), ("Stripe.DeletedCustomer", missing)]).expect_err("wrong");
-    assert!(problems.contains("'number' is not assignable to type 'string'"), "{problems}");
+    let problems = compile(
+        "wrong",
+        &[
+            ("Stripe.DeletedCustomer", wrong),
+            ("Stripe.DeletedCustomer", missing),
+        ],
+    )
+    .expect_err("wrong");
+    assert!(
+        problems.contains("'number' is not assignable to type 'string'"),
+        "{problems}"
+    );
     assert!(problems.contains("'deleted' is missing"), "{problems}");
 }
 
@@ -158,18 +255,28 @@ fn the_typescript_judge_refuses_a_wrong_field_and_a_missing_one() {
 fn the_document_refuses_unknown_parameters_and_mistyped_ones() {
     let check = |form: &str| openapi().check_request("POST", "/v1/subscriptions", form);
     check("customer=cus_1&items[0][price]=price_1&items[0][quantity]=2&trial_end=now&expand[]=customer").expect("right");
-    for wrong in ["custmer=cus_1", "items[0][prise]=price_1", "items[0][quantity]=many", "payment_behavior=maybe"] {
+    for wrong in [
+        "custmer=cus_1",
+        "items[0][prise]=price_1",
+        "items[0][quantity]=many",
+        "payment_behavior=maybe",
+    ] {
         check(wrong).expect_err(wrong);
     }
-    openapi().check_request("POST", "/v1/unheard_of", "").expect_err("no such path");
-    openapi().check_request("GET", "/v1/prices?lookup_key=x", "").expect_err("it is lookup_keys");
+    openapi()
+        .check_request("POST", "/v1/unheard_of", "")
+        .expect_err("no such path");
+    openapi()
+        .check_request("GET", "/v1/prices?lookup_key=x", "")
+        .expect_err("it is lookup_keys");
 }
 
 #[tokio::test]
 async fn the_document_refuses_a_spoiled_answer() {
     let sandbox = Sandbox::start();
     let customer = sandbox.post("/v1/customers", "name=A").await;
-    let check = |body: &Value| openapi().check_response("GET", "/v1/customers/cus_1", "", 200, body);
+    let check =
+        |body: &Value| openapi().check_response("GET", "/v1/customers/cus_1", "", 200, body);
     check(&customer).expect("right");
     let spoil: [fn(&mut Value); 4] = [
         |body| body["created"] = json!("today"),
@@ -191,4 +298,29 @@ async fn async_stripe_refuses_a_spoiled_answer() {
     async_stripe::parses(&customer).expect("right");
     customer["created"] = json!("today");
     async_stripe::parses(&customer).expect_err("spoiled");
+}
+
+#[tokio::test]
+async fn the_request_log_is_enough_to_judge_a_client_by() {
+    let sandbox = Sandbox::start();
+    sandbox
+        .post(
+            "/v1/customers",
+            "name=A&metadata[k]=v&expand[]=subscriptions",
+        )
+        .await;
+    sandbox.get("/v1/customers?limit=3&created[gte]=0").await;
+    sandbox
+        .post("/v1/customers", "nmae=A")
+        .wrong()
+        .refused(400)
+        .await;
+    let verdicts = sandbox.requests("").await.into_iter().map(|entry| {
+        let [method, path, query, body] =
+            ["method", "path", "query", "body"].map(|field| text(&entry[field]));
+        openapi()
+            .check_request(&method, &format!("{path}?{query}"), &body)
+            .is_ok()
+    });
+    assert_eq!(verdicts.collect::<Vec<_>>(), [true, true, false]);
 }

@@ -14,7 +14,9 @@ struct StateFile(PathBuf);
 
 impl StateFile {
     fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("stripe-sandbox-{}-{name}.json", std::process::id())))
+        Self(
+            std::env::temp_dir().join(format!("stripe-sandbox-{}-{name}.json", std::process::id())),
+        )
     }
 
     fn sandbox(&self) -> Sandbox {
@@ -34,11 +36,16 @@ async fn everything_is_there_after_a_restart() {
     let file = StateFile::new("restart");
     let sandbox = file.sandbox();
     let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    let subscribed = tenant
+        .subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "")
+        .await;
     let targets = [
         "/v1/account".to_owned(),
         format!("/v1/customers/{}", tenant.customer),
-        format!("/v1/subscriptions/{}?expand[]=latest_invoice.payments", id(&subscribed)),
+        format!(
+            "/v1/subscriptions/{}?expand[]=latest_invoice.payments",
+            id(&subscribed)
+        ),
         format!("/v1/invoices?customer={}", tenant.customer),
         format!("/v1/payment_methods?customer={}", tenant.customer),
         format!("/v1/test_helpers/test_clocks/{}", tenant.clock),
@@ -60,22 +67,37 @@ async fn billing_goes_on_after_a_restart() {
     let file = StateFile::new("billing");
     let sandbox = file.sandbox();
     let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    let subscribed = tenant
+        .subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "")
+        .await;
     sandbox.stop();
     let sandbox = file.sandbox();
-    sandbox.advance(&tenant.clock, period(&subscribed).1 + DAY).await;
+    sandbox
+        .advance(&tenant.clock, period(&subscribed).1 + DAY)
+        .await;
     assert_eq!(tenant.invoices(&sandbox).await[0]["status"], "paid");
-    assert_eq!(subscription(&sandbox, &subscribed).await["status"], "active");
+    assert_eq!(
+        subscription(&sandbox, &subscribed).await["status"],
+        "active"
+    );
 }
 
 #[tokio::test]
 async fn idempotency_keys_are_remembered_across_a_restart() {
     let file = StateFile::new("idempotency");
     let sandbox = file.sandbox();
-    let first = sandbox.post("/v1/customers", "name=A").idempotency_key("k").send().await;
+    let first = sandbox
+        .post("/v1/customers", "name=A")
+        .idempotency_key("k")
+        .send()
+        .await;
     sandbox.stop();
     let sandbox = file.sandbox();
-    let second = sandbox.post("/v1/customers", "name=A").idempotency_key("k").send().await;
+    let second = sandbox
+        .post("/v1/customers", "name=A")
+        .idempotency_key("k")
+        .send()
+        .await;
     assert_eq!(second.bytes, first.bytes);
 }
 
@@ -85,12 +107,17 @@ async fn what_was_saved_last_survives_a_kill() {
     let sandbox = file.sandbox();
     let customer = id(&sandbox.post("/v1/customers", "name=A").await);
     let saved = || async {
-        std::fs::read_to_string(&file.0).is_ok_and(|text| text.contains(&customer)).then_some(())
+        std::fs::read_to_string(&file.0)
+            .is_ok_and(|text| text.contains(&customer))
+            .then_some(())
     };
     sandbox.eventually("the customer in the file", saved).await;
     drop(sandbox);
     let sandbox = file.sandbox();
-    assert_eq!(sandbox.get(format!("/v1/customers/{customer}")).await["name"], "A");
+    assert_eq!(
+        sandbox.get(format!("/v1/customers/{customer}")).await["name"],
+        "A"
+    );
 }
 
 #[tokio::test]
@@ -99,5 +126,8 @@ async fn without_a_state_file_every_start_is_the_first() {
     sandbox.post("/v1/customers", "name=A").await;
     sandbox.stop();
     let sandbox = Sandbox::start();
-    assert_eq!(sandbox.get("/v1/customers").await["data"], Value::Array(Vec::new()));
+    assert_eq!(
+        sandbox.get("/v1/customers").await["data"],
+        Value::Array(Vec::new())
+    );
 }

@@ -36,11 +36,20 @@ impl Delivery {
         let values = |name: &str| {
             let prefix = format!("{name}=");
             let parts = self.signature.split(',');
-            parts.filter_map(|part| part.trim().strip_prefix(&prefix)).map(str::to_owned).collect::<Vec<_>>()
+            parts
+                .filter_map(|part| part.trim().strip_prefix(&prefix))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let time = values("t").first().expect("a time").clone();
-        let expected = hmac_sha256(secret.as_bytes(), format!("{time}.{}", self.body).as_bytes());
-        (time.parse().expect("seconds"), values("v1").contains(&expected))
+        let expected = hmac_sha256(
+            secret.as_bytes(),
+            format!("{time}.{}", self.body).as_bytes(),
+        );
+        (
+            time.parse().expect("seconds"),
+            values("v1").contains(&expected),
+        )
     }
 }
 
@@ -59,7 +68,9 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) async fn start() -> Self {
         let shared = Shared::default();
-        let router = Router::new().route("/hook", post(receive)).with_state(shared.clone());
+        let router = Router::new()
+            .route("/hook", post(receive))
+            .with_state(shared.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -68,8 +79,14 @@ impl Receiver {
 
     /// The next deliveries are answered so, one each.
     pub(crate) fn answer(&self, statuses: &[u16]) {
-        let statuses = statuses.iter().map(|status| StatusCode::from_u16(*status).expect("a status"));
-        self.shared.answers.lock().expect("not poisoned").extend(statuses);
+        let statuses = statuses
+            .iter()
+            .map(|status| StatusCode::from_u16(*status).expect("a status"));
+        self.shared
+            .answers
+            .lock()
+            .expect("not poisoned")
+            .extend(statuses);
     }
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
@@ -82,34 +99,67 @@ impl Receiver {
             let deliveries = self.deliveries();
             (deliveries.len() >= count).then_some(deliveries)
         };
-        sandbox.eventually(format!("{count} deliveries"), enough).await
+        sandbox
+            .eventually(format!("{count} deliveries"), enough)
+            .await
     }
 }
 
 async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let signature = headers
+        .get("stripe-signature")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let body = String::from_utf8_lossy(&body).into_owned();
     let at = jiff::Timestamp::now().as_second();
-    let delivery = Delivery { signature: signature.to_owned(), body, at };
-    shared.deliveries.lock().expect("not poisoned").push(delivery);
-    shared.answers.lock().expect("not poisoned").pop_front().unwrap_or(StatusCode::OK)
+    let delivery = Delivery {
+        signature: signature.to_owned(),
+        body,
+        at,
+    };
+    shared
+        .deliveries
+        .lock()
+        .expect("not poisoned")
+        .push(delivery);
+    shared
+        .answers
+        .lock()
+        .expect("not poisoned")
+        .pop_front()
+        .unwrap_or(StatusCode::OK)
 }
 
 /// RFC 2104, in hex. Written out here so that the sandbox's signatures are not checked with what made them.
 fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
-    assert!(key.len() <= 64, "a longer key would have to be hashed first");
+    assert!(
+        key.len() <= 64,
+        "a longer key would have to be hashed first"
+    );
     let pad = |byte: u8| {
         let mut block = [byte; 64];
-        block.iter_mut().zip(key).for_each(|(block, key)| *block ^= key);
+        block
+            .iter_mut()
+            .zip(key)
+            .for_each(|(block, key)| *block ^= key);
         block
     };
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
-    let outer = Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
+    let inner = Sha256::new()
+        .chain_update(pad(0x36))
+        .chain_update(message)
+        .finalize();
+    let outer = Sha256::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize();
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
 fn the_hmac_is_that_of_rfc_4231() {
     let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    assert_eq!(hmac_sha256(b"Jefe", b"what do ya want for nothing?"), expected);
+    assert_eq!(
+        hmac_sha256(b"Jefe", b"what do ya want for nothing?"),
+        expected
+    );
 }

@@ -13,7 +13,13 @@ const START: &str = "2026-01-01T00:00:00Z";
 async fn a_trial_is_free_then_its_first_bill_is_a_draft_for_an_hour_and_then_paid() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "&trial_period_days=14").await;
+    let subscribed = tenant
+        .subscribe(
+            &sandbox,
+            &monthly(&sandbox, 1_000).await,
+            "&trial_period_days=14",
+        )
+        .await;
     let end = at(START) + 14 * DAY;
     assert_eq!(subscribed["status"], "trialing");
     assert_eq!(subscribed["trial_end"], end);
@@ -44,12 +50,23 @@ async fn a_trial_is_free_then_its_first_bill_is_a_draft_for_an_hour_and_then_pai
 async fn the_end_of_a_trial_is_announced_three_days_ahead() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "&trial_period_days=14").await;
+    tenant
+        .subscribe(
+            &sandbox,
+            &monthly(&sandbox, 1_000).await,
+            "&trial_period_days=14",
+        )
+        .await;
     let announced = async || {
         let types = event_types(&sandbox).await;
-        types.iter().filter(|kind| *kind == "customer.subscription.trial_will_end").count()
+        types
+            .iter()
+            .filter(|kind| *kind == "customer.subscription.trial_will_end")
+            .count()
     };
-    sandbox.advance(&tenant.clock, at(START) + 11 * DAY - 1).await;
+    sandbox
+        .advance(&tenant.clock, at(START) + 11 * DAY - 1)
+        .await;
     assert_eq!(announced().await, 0);
     sandbox.advance(&tenant.clock, at(START) + 11 * DAY).await;
     assert_eq!(announced().await, 1);
@@ -61,18 +78,39 @@ async fn the_end_of_a_trial_is_announced_three_days_ahead() {
 async fn the_end_of_a_trial_shorter_than_three_days_is_announced_at_once() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "&trial_period_days=2").await;
-    assert!(event_types(&sandbox).await.contains(&"customer.subscription.trial_will_end".to_owned()));
+    tenant
+        .subscribe(
+            &sandbox,
+            &monthly(&sandbox, 1_000).await,
+            "&trial_period_days=2",
+        )
+        .await;
+    assert!(
+        event_types(&sandbox)
+            .await
+            .contains(&"customer.subscription.trial_will_end".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_trial_that_is_ended_now_is_billed_now() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "&trial_period_days=14").await;
+    let subscribed = tenant
+        .subscribe(
+            &sandbox,
+            &monthly(&sandbox, 1_000).await,
+            "&trial_period_days=14",
+        )
+        .await;
     let now = at(START) + 5 * DAY;
     sandbox.advance(&tenant.clock, now).await;
-    let active = sandbox.post(format!("/v1/subscriptions/{}", id(&subscribed)), "trial_end=now").await;
+    let active = sandbox
+        .post(
+            format!("/v1/subscriptions/{}", id(&subscribed)),
+            "trial_end=now",
+        )
+        .await;
     assert_eq!(active["status"], "active");
     assert_eq!(active["trial_end"], now);
     assert_eq!(period(&active), (now, at("2026-02-06T00:00:00Z")));
@@ -85,22 +123,37 @@ async fn a_trial_that_is_ended_now_is_billed_now() {
 async fn a_trial_can_be_extended() {
     let sandbox = Sandbox::start();
     let tenant = Tenant::with_card(&sandbox, START).await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "&trial_period_days=14").await;
+    let subscribed = tenant
+        .subscribe(
+            &sandbox,
+            &monthly(&sandbox, 1_000).await,
+            "&trial_period_days=14",
+        )
+        .await;
     let later = at(START) + 30 * DAY;
     let form = format!("trial_end={later}&proration_behavior=none");
-    let extended = sandbox.post(format!("/v1/subscriptions/{}", id(&subscribed)), form).await;
+    let extended = sandbox
+        .post(format!("/v1/subscriptions/{}", id(&subscribed)), form)
+        .await;
     assert_eq!(extended["trial_end"], later);
     sandbox.advance(&tenant.clock, later - 1).await;
-    assert_eq!(subscription(&sandbox, &subscribed).await["status"], "trialing");
+    assert_eq!(
+        subscription(&sandbox, &subscribed).await["status"],
+        "trialing"
+    );
 }
 
 async fn trial_without_card(sandbox: &Sandbox, outcome: &str) -> (Tenant, Value) {
     let tenant = Tenant::without_card(sandbox, START).await;
     let price = monthly(sandbox, 1_000).await;
-    let more = format!("&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]={outcome}");
+    let more = format!(
+        "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]={outcome}"
+    );
     let subscribed = tenant.subscribe(sandbox, &price, &more).await;
     assert_eq!(subscribed["status"], "trialing");
-    sandbox.advance(&tenant.clock, at(START) + 7 * DAY + 2 * HOUR).await;
+    sandbox
+        .advance(&tenant.clock, at(START) + 7 * DAY + 2 * HOUR)
+        .await;
     let after = subscription(sandbox, &subscribed).await;
     (tenant, after)
 }
@@ -111,7 +164,11 @@ async fn a_trial_without_a_card_is_canceled_when_it_says_so() {
     let (tenant, after) = trial_without_card(&sandbox, "cancel").await;
     assert_eq!(after["status"], "canceled");
     assert_eq!(after["ended_at"], at(START) + 7 * DAY);
-    assert_eq!(tenant.invoices(&sandbox).await.len(), 1, "nothing beyond the trial's own invoice");
+    assert_eq!(
+        tenant.invoices(&sandbox).await.len(),
+        1,
+        "nothing beyond the trial's own invoice"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +178,11 @@ async fn a_trial_without_a_card_pauses_when_it_says_so_and_resumes_once_there_is
     assert_eq!(after["status"], "paused");
     assert_eq!(tenant.invoices(&sandbox).await.len(), 1);
     add_card(&sandbox, &tenant.customer).await;
-    assert_eq!(subscription(&sandbox, &after).await["status"], "paused", "a card alone resumes nothing");
+    assert_eq!(
+        subscription(&sandbox, &after).await["status"],
+        "paused",
+        "a card alone resumes nothing"
+    );
     let path = format!("/v1/subscriptions/{}/resume", id(&after));
     let resumed = sandbox.post(path, "billing_cycle_anchor[type]=now").await;
     assert_eq!(resumed["status"], "active");

@@ -28,13 +28,19 @@ async fn a_webhook_is_signed_with_the_endpoints_secret_and_the_time_of_sending()
     let delivery = receiver.wait_for(&sandbox, 1).await.swap_remove(0);
     let (time, valid) = delivery.verify(&secret);
     assert!(valid, "{}", delivery.signature);
-    assert!((delivery.at - time).abs() <= 5, "signed at {time}, received at {}", delivery.at);
+    assert!(
+        (delivery.at - time).abs() <= 5,
+        "signed at {time}, received at {}",
+        delivery.at
+    );
     let (_, valid) = delivery.verify("whsec_another");
     assert!(!valid);
     let event = delivery.event();
     assert_eq!(event["type"], "customer.created");
     assert_eq!(event["data"]["object"], customer);
-    openapi().check_object(&event).expect("an event of Stripe's");
+    openapi()
+        .check_object(&event)
+        .expect("an event of Stripe's");
     let stored = sandbox.get(format!("/v1/events/{}", id(&event))).await;
     assert_eq!(stored["data"], event["data"]);
 }
@@ -45,7 +51,13 @@ async fn an_endpoint_hears_only_what_it_asked_for() {
     sandbox.post("/v1/customers", "name=A").await;
     sandbox.post("/v1/products", "name=Plan").await;
     let deliveries = receiver.wait_for(&sandbox, 1).await;
-    assert_eq!(deliveries.iter().map(|delivery| delivery.kind()).collect::<Vec<_>>(), ["product.created"]);
+    assert_eq!(
+        deliveries
+            .iter()
+            .map(|delivery| delivery.kind())
+            .collect::<Vec<_>>(),
+        ["product.created"]
+    );
 }
 
 #[tokio::test]
@@ -54,7 +66,11 @@ async fn a_delivery_that_fails_is_tried_again_with_the_same_event() {
     receiver.answer(&[500, 404]);
     sandbox.post("/v1/customers", "name=A").await;
     let deliveries = receiver.wait_for(&sandbox, 3).await;
-    assert!(deliveries.iter().all(|delivery| id(&delivery.event()) == id(&deliveries[0].event())));
+    assert!(
+        deliveries
+            .iter()
+            .all(|delivery| id(&delivery.event()) == id(&deliveries[0].event()))
+    );
     assert!(deliveries.iter().all(|delivery| delivery.verify(&secret).1));
     let event = id(&deliveries[0].event());
     let delivered = || async {
@@ -68,11 +84,17 @@ async fn a_delivery_that_fails_is_tried_again_with_the_same_event() {
 #[tokio::test]
 async fn a_payload_is_frozen_when_the_event_happens() {
     let (sandbox, receiver, ..) = listening("enabled_events[]=customer.created").await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "pause"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "pause"}))
+        .await;
     let customer = sandbox.post("/v1/customers", "name=Old").await;
-    sandbox.post(format!("/v1/customers/{}", id(&customer)), "name=New").await;
+    sandbox
+        .post(format!("/v1/customers/{}", id(&customer)), "name=New")
+        .await;
     assert!(receiver.deliveries().is_empty());
-    sandbox.control("POST", "/webhooks/flush", Value::Null).await;
+    sandbox
+        .control("POST", "/webhooks/flush", Value::Null)
+        .await;
     let delivery = receiver.wait_for(&sandbox, 1).await.swap_remove(0);
     assert_eq!(delivery.event()["data"]["object"]["name"], "Old");
 }
@@ -80,7 +102,9 @@ async fn a_payload_is_frozen_when_the_event_happens() {
 #[tokio::test]
 async fn webhooks_can_come_twice() {
     let (sandbox, receiver, ..) = listening(ALL).await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "duplicate"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "duplicate"}))
+        .await;
     sandbox.post("/v1/customers", "name=A").await;
     let deliveries = receiver.wait_for(&sandbox, 2).await;
     assert_eq!(deliveries[0].body, deliveries[1].body);
@@ -89,24 +113,43 @@ async fn webhooks_can_come_twice() {
 #[tokio::test]
 async fn webhooks_can_stay_away() {
     let (sandbox, receiver, ..) = listening(ALL).await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "drop"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "drop"}))
+        .await;
     sandbox.post("/v1/customers", "name=lost").await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "normal"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "normal"}))
+        .await;
     sandbox.post("/v1/products", "name=Plan").await;
     let deliveries = receiver.wait_for(&sandbox, 1).await;
     assert_eq!(deliveries[0].kind(), "product.created");
-    assert_eq!(data(&sandbox.get("/v1/events").await).len(), 2, "the event itself is there");
+    assert_eq!(
+        data(&sandbox.get("/v1/events").await).len(),
+        2,
+        "the event itself is there"
+    );
 }
 
 #[tokio::test]
 async fn webhooks_can_come_in_reverse() {
     let (sandbox, receiver, ..) = listening(ALL).await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "pause"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "pause"}))
+        .await;
     sandbox.post("/v1/customers", "name=A").await;
     sandbox.post("/v1/products", "name=Plan").await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "reverse"})).await;
-    sandbox.control("POST", "/webhooks/flush", Value::Null).await;
-    let kinds: Vec<_> = receiver.wait_for(&sandbox, 2).await.iter().map(|delivery| delivery.kind()).collect();
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "reverse"}))
+        .await;
+    sandbox
+        .control("POST", "/webhooks/flush", Value::Null)
+        .await;
+    let kinds: Vec<_> = receiver
+        .wait_for(&sandbox, 2)
+        .await
+        .iter()
+        .map(|delivery| delivery.kind())
+        .collect();
     assert_eq!(kinds, ["product.created", "customer.created"]);
 }
 
@@ -123,11 +166,17 @@ async fn the_secret_is_told_once() {
 async fn a_disabled_endpoint_hears_nothing_and_a_deleted_one_is_gone() {
     let (sandbox, receiver, endpoint, _) = listening(ALL).await;
     let path = format!("/v1/webhook_endpoints/{endpoint}");
-    assert_eq!(sandbox.post(&path, "disabled=true").await["status"], "disabled");
+    assert_eq!(
+        sandbox.post(&path, "disabled=true").await["status"],
+        "disabled"
+    );
     sandbox.post("/v1/customers", "name=unheard").await;
     sandbox.post(&path, "disabled=false").await;
     sandbox.post("/v1/products", "name=Plan").await;
-    assert_eq!(receiver.wait_for(&sandbox, 1).await[0].kind(), "product.created");
+    assert_eq!(
+        receiver.wait_for(&sandbox, 1).await[0].kind(),
+        "product.created"
+    );
     assert_eq!(sandbox.delete(&path).await["deleted"], true);
     sandbox.get(&path).refused(404).await;
 }
@@ -136,9 +185,13 @@ async fn a_disabled_endpoint_hears_nothing_and_a_deleted_one_is_gone() {
 async fn a_failing_webhook_holds_back_the_finalization_of_a_renewal() {
     use crate::fixtures::{HOUR, Tenant, monthly, period};
     let (sandbox, _receiver, ..) = listening("enabled_events[]=invoice.created").await;
-    sandbox.control("POST", "/webhooks", json!({"mode": "pause"})).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "pause"}))
+        .await;
     let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
-    let subscribed = tenant.subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "").await;
+    let subscribed = tenant
+        .subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "")
+        .await;
     let (_, end) = period(&subscribed);
     sandbox.advance(&tenant.clock, end + HOUR).await;
     let invoice = tenant.invoices(&sandbox).await.swap_remove(0);

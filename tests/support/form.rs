@@ -13,7 +13,10 @@ impl Node {
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Text(_) => None,
-            Self::Parts(parts) => parts.iter().find(|(key, _)| key == name).map(|(_, node)| node),
+            Self::Parts(parts) => parts
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, node)| node),
         }
     }
 
@@ -26,7 +29,9 @@ impl Node {
     }
 
     fn insert(&mut self, path: &[&str], text: String) {
-        let Self::Parts(parts) = self else { panic!("a parameter is both a value and an object") };
+        let Self::Parts(parts) = self else {
+            panic!("a parameter is both a value and an object")
+        };
         let (name, rest) = path.split_first().expect("a name has a segment");
         if rest.is_empty() {
             parts.push(((*name).to_owned(), Self::Text(text)));
@@ -49,8 +54,10 @@ pub(crate) fn parse<'a>(encoded: impl IntoIterator<Item = &'a str>) -> Node {
     let mut root = Node::Parts(Vec::new());
     for text in encoded {
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let path: Vec<&str> =
-                name.split('[').map(|segment| segment.strip_suffix(']').unwrap_or(segment)).collect();
+            let path: Vec<&str> = name
+                .split('[')
+                .map(|segment| segment.strip_suffix(']').unwrap_or(segment))
+                .collect();
             root.insert(&path, value.into_owned());
         }
     }
@@ -64,9 +71,14 @@ pub(crate) fn coerce(node: &Node, schema: &Value) -> Value {
         Node::Text(text) => scalar(text, &kinds),
         Node::Parts(parts) => {
             if let Some(list) = kinds.iter().find(|kind| kind["type"] == "array") {
-                return parts.iter().map(|(_, node)| coerce(node, &list["items"])).collect();
+                return parts
+                    .iter()
+                    .map(|(_, node)| coerce(node, &list["items"]))
+                    .collect();
             }
-            let fields = parts.iter().map(|(name, node)| (name.clone(), coerce(node, field(&kinds, name))));
+            let fields = parts
+                .iter()
+                .map(|(name, node)| (name.clone(), coerce(node, field(&kinds, name))));
             Value::Object(fields.collect::<Map<_, _>>())
         }
     }
@@ -79,21 +91,32 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
     }
 }
 
-
 fn field<'a>(kinds: &[&'a Value], name: &str) -> &'a Value {
     let named = kinds.iter().find_map(|kind| kind["properties"].get(name));
-    named.or_else(|| kinds.iter().find_map(|kind| kind.get("additionalProperties"))).unwrap_or(&Value::Null)
+    named
+        .or_else(|| {
+            kinds
+                .iter()
+                .find_map(|kind| kind.get("additionalProperties"))
+        })
+        .unwrap_or(&Value::Null)
 }
 
 fn scalar(text: &str, kinds: &[&Value]) -> Value {
     let is = |name: &str| kinds.iter().any(|kind| kind["type"] == name);
-    if is("integer") && let Ok(number) = text.parse::<i64>() {
+    if is("integer")
+        && let Ok(number) = text.parse::<i64>()
+    {
         return number.into();
     }
-    if is("number") && let Ok(number) = text.parse::<f64>() {
+    if is("number")
+        && let Ok(number) = text.parse::<f64>()
+    {
         return number.into();
     }
-    if is("boolean") && let Ok(flag) = text.parse::<bool>() {
+    if is("boolean")
+        && let Ok(flag) = text.parse::<bool>()
+    {
         return flag.into();
     }
     text.into()
@@ -129,7 +152,8 @@ mod tests {
     #[test]
     fn an_element_of_an_unnumbered_list_ends_where_a_field_repeats() {
         let tree = parse(["items[][price]=a&items[][quantity]=1&items[][price]=b"]);
-        let schema = json!({"properties": {"items": {"type": "array", "items": {"properties": {}}}}});
+        let schema =
+            json!({"properties": {"items": {"type": "array", "items": {"properties": {}}}}});
         let expected = json!({"items": [{"price": "a", "quantity": "1"}, {"price": "b"}]});
         assert_eq!(coerce(&tree, &schema), expected);
     }
@@ -139,6 +163,9 @@ mod tests {
         let schema = json!({"properties": {"metadata": {"anyOf": [
             {"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string", "enum": [""]},
         ]}}});
-        assert_eq!(coerce(&parse(["metadata="]), &schema), json!({"metadata": ""}));
+        assert_eq!(
+            coerce(&parse(["metadata="]), &schema),
+            json!({"metadata": ""})
+        );
     }
 }

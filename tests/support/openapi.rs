@@ -33,11 +33,23 @@ const ORACLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles");
 /// With the reason, when it cannot be had: without the oracle the tests prove nothing.
 pub(crate) fn fetch(oracle: &str) -> PathBuf {
     let script = Path::new(ORACLES).join("fetch");
-    let output = Command::new("python3").arg(&script).arg(oracle).output().unwrap_or_else(|error| {
-        panic!("python3 is needed to fetch the oracle `{oracle}` and did not start: {error}")
-    });
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    PathBuf::from(String::from_utf8(output.stdout).expect("the path is UTF-8").trim())
+    let output = Command::new("python3")
+        .arg(&script)
+        .arg(oracle)
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("python3 is needed to fetch the oracle `{oracle}` and did not start: {error}")
+        });
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    PathBuf::from(
+        String::from_utf8(output.stdout)
+            .expect("the path is UTF-8")
+            .trim(),
+    )
 }
 
 /// The document with the overlay applied, and the validators compiled so far.
@@ -50,8 +62,14 @@ pub(crate) struct OpenApi {
 pub(crate) fn openapi() -> &'static OpenApi {
     static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
         let mut document = read_json(&fetch("openapi"));
-        overlay(&mut document, &read_json(&Path::new(ORACLES).join("overlay.json")));
-        OpenApi { document, validators: Mutex::default() }
+        overlay(
+            &mut document,
+            &read_json(&Path::new(ORACLES).join("overlay.json")),
+        );
+        OpenApi {
+            document,
+            validators: Mutex::default(),
+        }
     });
     &DOCUMENT
 }
@@ -71,7 +89,10 @@ fn overlay(target: &mut Value, patch: &Value) {
         (Value::Object(target), Value::Object(patch)) => {
             for (key, change) in patch {
                 if change.is_null() {
-                    assert!(target.remove(key).is_some(), "the overlay removes {key}, which is not there");
+                    assert!(
+                        target.remove(key).is_some(),
+                        "the overlay removes {key}, which is not there"
+                    );
                 } else if key != "$comment" {
                     overlay(target.entry(key).or_insert(Value::Null), change);
                 }
@@ -101,7 +122,12 @@ impl Expand {
 
 impl OpenApi {
     /// Checks a request as it went over the wire: the method, the path with its query, and the form body.
-    pub(crate) fn check_request(&self, method: &str, target: &str, body: &str) -> Result<(), String> {
+    pub(crate) fn check_request(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> Result<(), String> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (template, operation) = self.operation(method, path)?;
         let params = form::parse([query, body]);
@@ -131,7 +157,11 @@ impl OpenApi {
             // Also for paths Stripe does not have: it answers those with the same error object.
             let schema = json!({"$ref": "#/components/schemas/error"});
             let validator = self.validator("error", &schema, &Expand::default())?;
-            return verdict(&validator, body, &format!("answer {status} to {method} {path}"));
+            return verdict(
+                &validator,
+                body,
+                &format!("answer {status} to {method} {path}"),
+            );
         }
         let (template, operation) = self.operation(method, path)?;
         let schema = operation
@@ -145,7 +175,9 @@ impl OpenApi {
 
     /// Checks an object by the type it names itself, with nothing expanded: what an event carries.
     pub(crate) fn check_object(&self, object: &Value) -> Result<(), String> {
-        let name = object["object"].as_str().ok_or("the object does not name its type")?;
+        let name = object["object"]
+            .as_str()
+            .ok_or("the object does not name its type")?;
         let schema = json!({"$ref": format!("#/components/schemas/{name}")});
         let validator = self.validator(name, &schema, &Expand::default())?;
         verdict(&validator, object, name)?;
@@ -169,7 +201,9 @@ impl OpenApi {
     /// The operation a request names, and its path as the document writes it. A literal segment beats a parameter.
     fn operation(&self, method: &str, path: &str) -> Result<(&str, &Value), String> {
         let method = method.to_ascii_lowercase();
-        let paths = self.document["paths"].as_object().expect("the document lists paths");
+        let paths = self.document["paths"]
+            .as_object()
+            .expect("the document lists paths");
         paths
             .iter()
             .filter(|(template, item)| item.get(&method).is_some() && matches(template, path))
@@ -178,14 +212,27 @@ impl OpenApi {
             .ok_or_else(|| format!("Stripe has no {method} {path}"))
     }
 
-    fn validator(&self, key: &str, schema: &Value, expand: &Expand) -> Result<Arc<Validator>, String> {
+    fn validator(
+        &self,
+        key: &str,
+        schema: &Value,
+        expand: &Expand,
+    ) -> Result<Arc<Validator>, String> {
         if let Some(validator) = self.validators.lock().expect("not poisoned").get(key) {
             return Ok(Arc::clone(validator));
         }
-        let mut conversion = Conversion { document: &self.document, reached: BTreeSet::new() };
+        let mut conversion = Conversion {
+            document: &self.document,
+            reached: BTreeSet::new(),
+        };
         let mut root = conversion.schema(schema, expand);
         let mut definitions = Map::new();
-        while let Some(name) = conversion.reached.iter().find(|name| !definitions.contains_key(**name)).copied() {
+        while let Some(name) = conversion
+            .reached
+            .iter()
+            .find(|name| !definitions.contains_key(**name))
+            .copied()
+        {
             let definition = conversion.schema(conversion.component(name)?, &Expand::default());
             definitions.insert(name.to_owned(), definition);
         }
@@ -195,16 +242,29 @@ impl OpenApi {
             .build(&root)
             .map_err(|error| format!("{key}: the schema does not compile: {error}"))?;
         let validator = Arc::new(validator);
-        self.validators.lock().expect("not poisoned").insert(key.to_owned(), Arc::clone(&validator));
+        self.validators
+            .lock()
+            .expect("not poisoned")
+            .insert(key.to_owned(), Arc::clone(&validator));
         Ok(validator)
     }
 }
 
 /// The query parameters of an operation as one object schema.
 fn query_schema(operation: &Value) -> Value {
-    let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
-    let query: Vec<_> = parameters.iter().filter(|parameter| parameter["in"] == "query").collect();
-    let named = |parameter: &&Value| parameter["name"].as_str().expect("parameters are named").to_owned();
+    let parameters = operation["parameters"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let query: Vec<_> = parameters
+        .iter()
+        .filter(|parameter| parameter["in"] == "query")
+        .collect();
+    let named = |parameter: &&Value| {
+        parameter["name"]
+            .as_str()
+            .expect("parameters are named")
+            .to_owned()
+    };
     json!({
         "type": "object",
         "properties": query.iter().map(|p| (named(p), p["schema"].clone())).collect::<Map<_, _>>(),
@@ -215,7 +275,9 @@ fn query_schema(operation: &Value) -> Value {
 fn matches(template: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     template.split('/').all(|expected| {
-        segments.next().is_some_and(|segment| expected.starts_with('{') || expected == segment)
+        segments
+            .next()
+            .is_some_and(|segment| expected.starts_with('{') || expected == segment)
     }) && segments.next().is_none()
 }
 
@@ -224,14 +286,22 @@ fn verdict(validator: &Validator, instance: &Value, what: &str) -> Result<(), St
     for error in validator.iter_errors(instance) {
         describe(&error, &mut problems);
     }
-    if problems.is_empty() { Ok(()) } else { Err(format!("{what}:{problems}")) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{what}:{problems}"))
+    }
 }
 
 /// Says what is wrong, and of alternatives what is wrong with each: that none fits helps nobody.
 fn describe(error: &ValidationError<'_>, problems: &mut String) {
     match error.kind() {
         ValidationErrorKind::AnyOf { context } => {
-            for error in context.iter().flatten().filter(|error| !is_null(error.kind())) {
+            for error in context
+                .iter()
+                .flatten()
+                .filter(|error| !is_null(error.kind()))
+            {
                 describe(error, problems);
             }
         }
@@ -255,14 +325,21 @@ struct Conversion<'a> {
 
 impl<'a> Conversion<'a> {
     fn component(&self, name: &str) -> Result<&'a Value, String> {
-        self.document["components"]["schemas"].get(name).ok_or_else(|| format!("no schema {name}"))
+        self.document["components"]["schemas"]
+            .get(name)
+            .ok_or_else(|| format!("no schema {name}"))
     }
 
     fn schema(&mut self, schema: &Value, expand: &Expand) -> Value {
-        if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/components/schemas/")) {
+        if let Some(name) = schema["$ref"]
+            .as_str()
+            .and_then(|r| r.strip_prefix("#/components/schemas/"))
+        {
             return self.reference(name, expand);
         }
-        let Some(fields) = schema.as_object() else { return schema.clone() };
+        let Some(fields) = schema.as_object() else {
+            return schema.clone();
+        };
         let mut converted = Map::new();
         for (keyword, value) in fields {
             let value = match keyword.as_str() {
@@ -271,7 +348,9 @@ impl<'a> Conversion<'a> {
                 "items" => self.schema(value, expand),
                 "anyOf" => Value::Array(self.alternatives(schema, expand)),
                 // An open map; its values may be schemas.
-                "additionalProperties" if value.is_object() => self.schema(value, &Expand::default()),
+                "additionalProperties" if value.is_object() => {
+                    self.schema(value, &Expand::default())
+                }
                 _ => value.clone(),
             };
             converted.insert(keyword.clone(), value);
@@ -319,9 +398,18 @@ impl<'a> Conversion<'a> {
     /// A field that was asked to be expanded: objects only.
     fn expanded(&mut self, schema: &Value, expand: &Expand) -> Value {
         let mut schema = schema.clone();
-        let field = if schema["items"].is_object() { &mut schema["items"] } else { &mut schema };
-        field.as_object_mut().expect("a schema").remove("x-expansionResources");
-        let alternatives = field["anyOf"].as_array_mut().expect("an expandable field has alternatives");
+        let field = if schema["items"].is_object() {
+            &mut schema["items"]
+        } else {
+            &mut schema
+        };
+        field
+            .as_object_mut()
+            .expect("a schema")
+            .remove("x-expansionResources");
+        let alternatives = field["anyOf"]
+            .as_array_mut()
+            .expect("an expandable field has alternatives");
         alternatives.retain(|alternative| alternative.get("$ref").is_some());
         self.schema(&schema, expand)
     }
