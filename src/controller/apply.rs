@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
     fn fold(&self, changed: Changed, stamp: &Stamp) {
         let mirror = &self.context.mirror;
         match changed {
-            Changed::Customer(found) => mirror.fold_customer(found, stamp),
+            Changed::Customer(found) => mirror.fold_customer(*found, stamp),
             Changed::Subscription(subscription) => mirror.fold_subscription(*subscription, stamp),
         };
     }

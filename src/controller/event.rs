@@ -44,7 +44,16 @@ impl Events {
         self.publish(object.object_ref(&()), EventType::Warning, reason, note).await;
     }
 
-    async fn publish(&self, regarding: ObjectReference, type_: EventType, reason: &str, note: &str) {
+    async fn publish(
+        &self,
+        mut regarding: ObjectReference,
+        type_: EventType,
+        reason: &str,
+        note: &str,
+    ) {
+        // Events about cluster-scoped objects live in `default`; older servers insist that the
+        // reference says so too.
+        regarding.namespace.get_or_insert_with(|| "default".to_owned());
         let event = Event {
             type_,
             reason: reason.to_owned(),

@@ -15,6 +15,7 @@ use super::{finalize, publish};
 use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::{self, Desired, ResolvedPlan};
+use crate::converge::observed::Observed;
 use crate::converge::status::{self, Account, Look, Seen};
 use crate::stripe::Session;
 
@@ -203,23 +204,13 @@ async fn observe(
     tenant: &Tenant,
     context: &Context,
     session: &Session,
-) -> Result<Result<crate::converge::observed::Observed, Looked>, Error> {
-    let look = || context.mirror.observe(&tenant.key, tenant.customer_id(), tenant.test_clock());
-    if let Some(observed) = look() {
-        let forgotten = tenant.customer_id().is_some()
-            && observed.customers.is_empty()
-            && observed.deleted_customer.is_none();
-        if !forgotten {
-            return Ok(Ok(observed));
-        }
-        // The recorded customer is not among those with the tenant's metadata: it was deleted, or
-        // its metadata were edited.
-        context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
-        return Ok(Ok(look().unwrap_or(observed)));
-    }
-    if let Some(clock) = tenant.test_clock() {
-        match context.mirror.rebuild_clock(session, clock).await {
-            Ok(_) => {}
+) -> Result<Result<Observed, Looked>, Error> {
+    let mirror = &context.mirror;
+    let scanned = match tenant.test_clock() {
+        None => mirror.is_complete(),
+        Some(clock) if mirror.is_clock_complete(clock) => true,
+        Some(clock) => match mirror.rebuild_clock(session, clock).await {
+            Ok(_) => true,
             Err(error) if error.is_missing() => {
                 return Ok(Err(Looked::stalled(
                     reason::INVALID_SPEC,
@@ -227,10 +218,21 @@ async fn observe(
                 )));
             }
             Err(error) => return Err(error.into()),
-        }
+        },
+    };
+    let look = || mirror.observe(&tenant.key, tenant.customer_id(), tenant.test_clock());
+    let mut observed = look();
+    if observed.is_none() && scanned {
+        // The recorded customer is not among those with the tenant's metadata: it was deleted, or
+        // its metadata were edited.
+        mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
+        observed = look();
     }
-    Ok(look().ok_or_else(|| {
-        Looked::reconciling(reason::PROGRESSING, "Stripe's customers and subscriptions are being listed")
+    Ok(observed.ok_or_else(|| {
+        Looked::reconciling(
+            reason::PROGRESSING,
+            "Stripe's customers and subscriptions are being listed",
+        )
     }))
 }
 
