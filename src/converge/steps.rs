@@ -207,6 +207,8 @@ impl Step {
     }
 }
 
+/// One line, for logs and events. It names no person: of a customer's fields it tells which, not
+/// what.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -245,7 +247,10 @@ impl fmt::Display for Step {
                 }
                 f.write_str(")")
             }
-            Self::UpdateCustomer { customer, .. } => self.fmt_update(f, customer),
+            Self::UpdateCustomer { customer, changes, .. } => {
+                let fields: Vec<&str> = changes.iter().map(|change| change.field).collect();
+                write!(f, "~ update {customer}: {}", fields.join(", "))
+            }
             Self::SwapPrice { subscription, .. }
             | Self::MoveTrialEnd { subscription, .. }
             | Self::UndoCancellation { subscription, .. }

@@ -6,6 +6,7 @@
 //! | [`process`] | the operator as a process that can be stopped, killed and started again |
 //! | [`sandbox`] | the Stripe stand-in as a process, with a client for its two APIs |
 //! | [`kstatus`] | the rules every status ever written must keep |
+//! | [`world`] | all of these together for one test, with the verbs a test speaks in |
 //!
 //! A failing helper fails the test that called it, so helpers panic instead of returning errors.
 #![allow(
@@ -22,6 +23,7 @@ pub(crate) mod control_plane;
 pub(crate) mod kstatus;
 pub(crate) mod process;
 pub(crate) mod sandbox;
+pub(crate) mod world;
 
 /// How long [`eventually`] tries. Far longer than anything takes on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(60);

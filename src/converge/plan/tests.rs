@@ -122,7 +122,7 @@ fn a_new_tenant_gets_a_customer_and_a_subscription_with_its_trial() {
     assert_eq!(
         steps(&desired(), &Observed::default()),
         [
-            "+ create customer \"Acme Inc\" <billing@acme.example>",
+            "+ create customer",
             "+ subscribe the new customer to pro (price_pro, 99.00 usd, trial 14 days)",
         ]
     );
@@ -156,7 +156,7 @@ fn declared_customer_fields_are_enforced_and_others_left_alone() {
     observed.customers[0].phone = Some("+1".into());
     assert_eq!(
         steps(&desired, &observed),
-        ["~ update cus_1: customer.email \"old@acme.example\" -> \"billing@acme.example\", customer.address \"\" -> \"DE\""]
+        ["~ update cus_1: customer.email, customer.address"]
     );
 }
 
