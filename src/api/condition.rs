@@ -119,6 +119,24 @@ pub mod reason {
 mod tests {
     use super::reason;
 
+    const BEGIN: &str = "<!-- reasons: written by `UPDATE_DOCS=1 cargo test --lib readme` -->\n";
+    const END: &str = "<!-- /reasons -->";
+
+    #[test]
+    fn the_table_of_reasons_in_the_readme_is_what_the_code_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (head, rest) = readme.split_once(BEGIN).unwrap();
+        let (table, tail) = rest.split_once(END).unwrap();
+        let rows = reason::ALL.iter().map(|(name, meaning)| format!("| `{name}` | {} |\n", meaning.trim()));
+        let fresh = format!("\n| reason | meaning |\n|---|---|\n{}\n", rows.collect::<String>());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, format!("{head}{BEGIN}{fresh}{END}{tail}")).unwrap();
+        } else {
+            assert_eq!(table, fresh, "run UPDATE_DOCS=1 cargo test --lib readme");
+        }
+    }
+
     #[test]
     fn reasons_are_unique_camel_case_and_documented() {
         let mut seen = std::collections::HashSet::new();

@@ -205,16 +205,19 @@ fn wait_until_ready(mut run: Child, ready: &Path, log: &Path) -> Result<(), Stri
 /// Installs the CRDs and the operator's rights, and writes the operator's credentials.
 async fn furnish(dir: &Path) -> Result<(), String> {
     let admin = try_client(&dir.join("kubeconfig")).await?;
-    let mut manifests = yaml_files(&repository().join("crds"))?;
-    manifests.extend(
-        ["namespace.yaml", "rbac.yaml"].map(|file| repository().join("manifests/base").join(file)),
-    );
-    for manifest in manifests {
-        apply(&admin, &manifest)
-            .await
-            .map_err(|e| format!("{}: {e}", manifest.display()))?;
-    }
     let crds: Api<CustomResourceDefinition> = Api::all(admin.clone());
+    for file in yaml_files(&repository().join("crds"))? {
+        // Created, not applied: server-side apply on a server before 1.25 refuses the CEL rules,
+        // while creating drops them.
+        let text = fs::read_to_string(&file).map_err(|e| e.to_string())?;
+        let crd = serde_yaml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        let created = crds.create(&PostParams::default(), &crd).await;
+        created.map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    for file in ["namespace.yaml", "rbac.yaml"] {
+        let file = repository().join("manifests/base").join(file);
+        apply(&admin, &file).await.map_err(|e| format!("{}: {e}", file.display()))?;
+    }
     for crd in crds
         .list(&kube::api::ListParams::default())
         .await
