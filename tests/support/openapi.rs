@@ -295,21 +295,18 @@ fn verdict(validator: &Validator, instance: &Value, what: &str) -> Result<(), St
 
 /// Says what is wrong, and of alternatives what is wrong with each: that none fits helps nobody.
 fn describe(error: &ValidationError<'_>, problems: &mut String) {
-    match error.kind() {
-        ValidationErrorKind::AnyOf { context } => {
-            for error in context
-                .iter()
-                .flatten()
-                .filter(|error| !is_null(error.kind()))
-            {
-                describe(error, problems);
-            }
+    if let ValidationErrorKind::AnyOf { context } = error.kind() {
+        for error in context
+            .iter()
+            .flatten()
+            .filter(|error| !is_null(error.kind()))
+        {
+            describe(error, problems);
         }
-        _ => {
-            let message: String = error.to_string().chars().take(300).collect();
-            let _ = write!(problems, "\n  {}: {message}", error.instance_path());
-        }
+        return;
     }
+    let message: String = error.to_string().chars().take(300).collect();
+    let _ = write!(problems, "\n  {}: {message}", error.instance_path());
 }
 
 /// Whether all that is wrong is that the value is not null.
