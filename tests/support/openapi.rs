@@ -131,16 +131,19 @@ impl OpenApi {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (template, operation) = self.operation(method, path)?;
         let params = form::parse([query, body]);
-        let mut schema = query_schema(operation);
-        if let Some(body) =
-            operation.pointer("/requestBody/content/application~1x-www-form-urlencoded/schema")
-        {
-            overlay(&mut schema, body);
-        }
+        let schema = request_schema(operation);
         let instance = form::coerce(&params, &schema);
         let key = format!("request {method} {template}");
         let validator = self.validator(&key, &schema, &Expand::default())?;
         verdict(&validator, &instance, &key)
+    }
+
+    /// The names of the parameters an operation takes, outermost level.
+    pub(crate) fn parameters(&self, method: &str, path: &str) -> Result<Vec<String>, String> {
+        let (_, operation) = self.operation(method, path)?;
+        let schema = request_schema(operation);
+        let names = schema["properties"].as_object().into_iter().flatten();
+        Ok(names.map(|(name, _)| name.clone()).collect())
     }
 
     /// Checks what was answered to a request.
@@ -248,6 +251,17 @@ impl OpenApi {
             .insert(key.to_owned(), Arc::clone(&validator));
         Ok(validator)
     }
+}
+
+/// Everything an operation takes, in the query or in the body.
+fn request_schema(operation: &Value) -> Value {
+    let mut schema = query_schema(operation);
+    if let Some(body) =
+        operation.pointer("/requestBody/content/application~1x-www-form-urlencoded/schema")
+    {
+        overlay(&mut schema, body);
+    }
+    schema
 }
 
 /// The query parameters of an operation as one object schema.
