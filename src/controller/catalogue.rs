@@ -25,7 +25,9 @@ impl Catalogue {
     /// Records a look at a plan; says whether its tenants have to know.
     pub(super) fn record(&self, name: &str, entry: Entry) -> bool {
         let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        plans.insert(name.to_owned(), entry.clone()).as_ref() != Some(&entry)
+        let news = plans.get(name) != Some(&entry);
+        plans.insert(name.to_owned(), entry);
+        news
     }
 
     /// The last look at a plan.

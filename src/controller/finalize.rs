@@ -44,7 +44,7 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
         seen: None,
         requested_at: tenant.requested_at(),
     };
-    let status = status::tenant(&tenant.status, look);
+    let status = status::tenant(&tenant.status, &look);
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), &tenant.status, &status).await?;
     context.note_written(tenant.reference(), version);

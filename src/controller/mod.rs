@@ -35,7 +35,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt as _};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{Controller, WatchStreamExt as _, controller, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -217,7 +217,7 @@ async fn run_tenants(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, Default::default());
+        .predicate_filter(what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
@@ -240,7 +240,7 @@ async fn run_plans(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, Default::default());
+        .predicate_filter(what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(PLANS_AT_ONCE))
@@ -269,6 +269,7 @@ fn prune<K: Resource>(object: &mut K) {
 
 /// What a new look depends on: not the status, which the operator writes itself. The hash of
 /// generation alone would miss finalizers, deletion and the request for a look.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the predicate's")]
 fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hash = DefaultHasher::new();
@@ -282,12 +283,20 @@ fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     Some(hash.finish())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn retry_tenant(object: Arc<TenantObject>, error: &Error, context: Arc<Context>) -> Action {
     let tenant = ObjectRef::from_obj(object.as_ref());
     tracing::warn!(%tenant, %error, "look failed; it is tried again");
     Action::requeue(context.backoff.failed(tenant))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn retry_plan(object: Arc<PlanObject>, error: &Error, context: Arc<Context>) -> Action {
     let plan = ObjectRef::from_obj(object.as_ref());
     tracing::warn!(%plan, %error, "look failed; it is tried again");

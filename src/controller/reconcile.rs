@@ -62,7 +62,7 @@ async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<
 /// What a look came to.
 pub(super) struct Looked {
     outcome: Outcome,
-    seen: Option<(Account, Desired, Converged)>,
+    seen: Option<Box<(Account, Desired, Converged)>>,
 }
 
 impl Looked {
@@ -129,7 +129,7 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
     };
     Ok(Looked {
         outcome,
-        seen: Some((account(&session), desired, converged)),
+        seen: Some(Box::new((account(&session), desired, converged))),
     })
 }
 
@@ -288,7 +288,7 @@ async fn report(tenant: &Tenant, context: &Context, looked: Looked) -> Result<Ac
 fn tenant_status(
     tenant: &Tenant,
     outcome: Outcome,
-    seen: Option<(Account, Desired, Converged)>,
+    seen: Option<Box<(Account, Desired, Converged)>>,
 ) -> (TenantBillingStatus, TenantBillingStatus) {
     let look = |outcome, seen| Look {
         generation: tenant.object.generation(),
@@ -298,8 +298,8 @@ fn tenant_status(
         seen,
         requested_at: tenant.requested_at(),
     };
-    let Some((account, desired, converged)) = seen else {
-        let status = status::tenant(&tenant.status, look(outcome, None));
+    let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
+        let status = status::tenant(&tenant.status, &look(outcome, None));
         return (tenant.status.clone(), status);
     };
     let seen = Seen {
@@ -309,7 +309,7 @@ fn tenant_status(
         reverted: converged.reverted,
         reported: converged.plan.reported,
     };
-    let status = status::tenant(&converged.recorded, look(outcome, Some(seen)));
+    let status = status::tenant(&converged.recorded, &look(outcome, Some(seen)));
     (converged.recorded, status)
 }
 

@@ -42,6 +42,10 @@ pub struct Customer {
 
 /// A customer as found by id, when it may have been deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the ordinary one"
+)]
 pub enum Found {
     /// It exists.
     Present(Customer),

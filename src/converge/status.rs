@@ -101,7 +101,7 @@ pub fn with_intent(
 }
 
 /// The status of a tenant after a look.
-pub fn tenant(previous: &TenantBillingStatus, look: Look<'_>) -> TenantBillingStatus {
+pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingStatus {
     let mut status = previous.clone();
     status.observed_generation = look.generation;
     status.tenant_id = Some(look.tenant_id.to_owned());

@@ -198,11 +198,10 @@ impl Step {
             Self::CancelAtPeriodEnd { subscription }
             | Self::MarkCanceled { subscription }
             | Self::CancelNow { subscription } => subscription.clone(),
-            _ => self
-                .changes()
-                .iter()
-                .map(|change| format!("{}\n", change.before))
-                .collect(),
+            _ => {
+                let before: Vec<&str> = self.changes().iter().map(|c| c.before.as_str()).collect();
+                before.join("\n")
+            }
         }
     }
 }

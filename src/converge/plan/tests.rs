@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::{Address, CustomerDetails, Interval};
 use crate::converge::desired::TrialTerms;
+use crate::converge::observed::{Customer, Item, Price, SubscriptionStatus};
 
 const DAY: i64 = 86_400;
 
@@ -476,6 +477,7 @@ fn deletion_follows_its_policy_for_the_tenants_own_live_subscriptions() {
 }
 
 /// What Stripe would hold after a step, by Stripe's rules.
+#[expect(clippy::too_many_lines, reason = "one arm a step")]
 fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp) {
     match step {
         Step::CreateCustomer {
