@@ -12,7 +12,7 @@ use crate::api::{DriftClass, TenantBillingStatus};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Found, Observed, TenantKey};
 use crate::converge::plan::{self, Difference, Plan, Recorded};
-use crate::converge::status::{self, Account};
+use crate::converge::status;
 use crate::converge::steps::Step;
 use crate::stripe::{Changed, Class, Session, Stamp};
 
@@ -290,14 +290,14 @@ impl<'a> Run<'a> {
 
     /// Notes in the status that a creation begins, before it begins.
     async fn record_intent(&mut self, object: &str) -> Result<(), Error> {
-        let account = self.session.account();
-        let account = Account {
-            id: account.id.to_string(),
-            livemode: account.livemode,
-        };
         let tenant_id = &self.key().tenant;
-        let status =
-            status::with_intent(&self.status, tenant_id, &account, object, Timestamp::now());
+        let status = status::with_intent(
+            &self.status,
+            tenant_id,
+            self.session.account(),
+            object,
+            Timestamp::now(),
+        );
         let api = self.context.tenant_api(&self.tenant.namespace);
         let version = publish::status(&api, &self.tenant.object, &self.status, &status).await?;
         self.context.note_written(self.tenant.reference(), version);

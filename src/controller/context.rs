@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -38,6 +38,8 @@ pub(super) struct Context {
     /// Resource versions of status writes that the watch may not have shown yet.
     pub(super) written: Mutex<HashMap<TenantRef, String>>,
     pub(super) metrics: Arc<Metrics>,
+    /// Why Stripe has not been seen for a while, if so.
+    pub(super) blind: RwLock<Option<stripe::Error>>,
     /// Every object is looked at again after this long, even if nothing happens.
     pub(super) resync: Duration,
 }
@@ -48,12 +50,40 @@ impl Context {
         Api::namespaced(self.kube.clone(), namespace)
     }
 
+    /// Waits until every manifest of both kinds has been seen once.
+    pub(super) async fn wait_until_watched(&self) {
+        self.tenants.wait_complete().await;
+        // The writer lives as long as its watch; when that is gone, so is the process.
+        let _ = self.plans.wait_until_ready().await;
+    }
+
     /// Refuses to go on when this replica no longer leads. Called before every mutation.
     pub(super) fn check_leadership(&self) -> Result<(), Error> {
         if self.leadership.holds() {
             Ok(())
         } else {
             Err(Error::NotLeading)
+        }
+    }
+
+    /// Refuses to speak of what Stripe holds while it has not been seen for a while.
+    pub(super) fn check_sight(&self) -> Result<(), Error> {
+        let blind = self.blind.read().unwrap_or_else(PoisonError::into_inner);
+        blind
+            .as_ref()
+            .map_or(Ok(()), |error| Err(error.clone().into()))
+    }
+
+    /// Notes whether Stripe can be seen. When that changes, every tenant has to know.
+    pub(super) fn note_sight(&self, failure: Option<stripe::Error>) {
+        let changed = {
+            let mut blind = self.blind.write().unwrap_or_else(PoisonError::into_inner);
+            let changed = blind.is_some() != failure.is_some();
+            *blind = failure;
+            changed
+        };
+        if changed {
+            self.triggers.tenants(self.tenants.all());
         }
     }
 

@@ -106,6 +106,7 @@ pub async fn run(
         tokio::select! {
             () = work => {}
             () = watched.lost() => ended = Ended::LostLeadership,
+            () = grace(shutdown) => tracing::warn!("what is under way is abandoned"),
         }
     }
     released.cancel();
@@ -145,6 +146,7 @@ async fn lead(
         backoff: Backoff::default(),
         plan_backoff: Backoff::default(),
         written: std::sync::Mutex::default(),
+        blind: std::sync::RwLock::default(),
         metrics,
         resync: options.resync,
         kube: kube.clone(),
@@ -221,7 +223,7 @@ async fn run_tenants(
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
-        .graceful_shutdown_on(grace(shutdown))
+        .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile::reconcile, retry_tenant, context)
         .for_each(|result| {
             count("TenantBilling", &metrics, &result);
@@ -244,7 +246,7 @@ async fn run_plans(
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(PLANS_AT_ONCE))
-        .graceful_shutdown_on(grace(shutdown))
+        .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(plans::reconcile, retry_plan, context)
         .for_each(|result| {
             count("BillingPlan", &metrics, &result);
@@ -253,10 +255,11 @@ async fn run_plans(
         .await;
 }
 
-/// Ends new work at once; what is under way has [`GRACE`] to finish before the process ends it.
+/// Over when looks that are under way have had their time to finish after `shutdown`.
 async fn grace(shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tracing::info!(seconds = GRACE.as_secs(), "finishing what is under way");
+    tokio::time::sleep(GRACE).await;
 }
 
 /// What the operator never reads and every object carries.

@@ -15,8 +15,8 @@ use super::{finalize, publish};
 use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::{self, Desired, ResolvedPlan};
-use crate::converge::observed::Observed;
-use crate::converge::status::{self, Account, Look, Seen};
+use crate::converge::observed::{Account, Observed};
+use crate::converge::status::{self, Look, Seen};
 use crate::stripe::Session;
 
 /// Looks at a tenant, brings it in line, and reports.
@@ -26,7 +26,7 @@ pub(super) async fn reconcile(
     object: Arc<TenantObject>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    context.tenants.wait_complete().await;
+    context.wait_until_watched().await;
     let Some(tenant) = current(object, &context).await? else {
         return Ok(Action::await_change());
     };
@@ -35,12 +35,21 @@ pub(super) async fn reconcile(
         return finalize::finalize(&tenant, &context).await;
     }
     match look(&tenant, &context).await {
+        // What is still being read in after a start says nothing about a tenant that was looked at
+        // before: its status stands until then.
+        Ok(looked) if looked.is_not_yet() && was_looked_at(&tenant) => {
+            Ok(Action::requeue(context.backoff.failed(tenant.reference())))
+        }
         Ok(looked) => report(&tenant, &context, looked).await,
         Err(error) => match error.outcome() {
             Some(outcome) => report(&tenant, &context, Looked::blind(outcome)).await,
             None => Err(error),
         },
     }
+}
+
+fn was_looked_at(tenant: &Tenant) -> bool {
+    tenant.status.observed_generation == tenant.object.generation()
 }
 
 /// The tenant as it is: the watch may not yet show the status that was written last.
@@ -81,11 +90,23 @@ impl Looked {
         })
     }
 
-    fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
+    /// Something that a look needs is still being read in.
+    fn not_yet(message: impl Into<String>) -> Self {
+        let message = message.into();
         Self::blind(Outcome::Reconciling {
-            reason,
-            message: message.into(),
+            reason: reason::PROGRESSING,
+            message,
         })
+    }
+
+    fn is_not_yet(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Reconciling {
+                reason: reason::PROGRESSING,
+                ..
+            }
+        )
     }
 }
 
@@ -113,10 +134,7 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
     if !publish::has_finalizer(&tenant.object) {
         // The watch shows the finalizer, and that is the next look.
         publish::add_finalizer(&context.tenant_api(&tenant.namespace), &tenant.object).await?;
-        return Ok(Looked::reconciling(
-            reason::PROGRESSING,
-            "about to look at Stripe",
-        ));
+        return Ok(Looked::not_yet("about to look at Stripe"));
     }
     let observed = match observe(tenant, context, &session).await? {
         Ok(observed) => observed,
@@ -129,7 +147,7 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
     };
     Ok(Looked {
         outcome,
-        seen: Some(Box::new((account(&session), desired, converged))),
+        seen: Some(Box::new((session.account().clone(), desired, converged))),
     })
 }
 
@@ -138,14 +156,6 @@ fn reached(desired: &Desired) -> String {
         Lifecycle::Active => format!("subscribed to {}, as the manifest says", desired.plan),
         Lifecycle::CancelAtPeriodEnd => "subscribed until the end of the period".to_owned(),
         Lifecycle::Canceled => "not subscribed, as the manifest says".to_owned(),
-    }
-}
-
-fn account(session: &Session) -> Account {
-    let account = session.account();
-    Account {
-        id: account.id.to_string(),
-        livemode: account.livemode,
     }
 }
 
@@ -217,12 +227,12 @@ fn resolve_plan(
         Some(Ok(resolved)) => Ok(resolved),
         Some(Err(Outcome::Stalled { message, .. } | Outcome::Reconciling { message, .. })) => {
             let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
-            Err(Looked::reconciling(reason::PLAN_NOT_READY, message))
+            let reason = reason::PLAN_NOT_READY;
+            Err(Looked::blind(Outcome::Reconciling { reason, message }))
         }
-        Some(Err(_)) | None => Err(Looked::reconciling(
-            reason::PLAN_NOT_READY,
-            format!("the BillingPlan {name} has not been looked at yet"),
-        )),
+        Some(Err(_)) | None => Err(Looked::not_yet(format!(
+            "the BillingPlan {name} has not been looked at yet"
+        ))),
     }
 }
 
@@ -233,6 +243,10 @@ async fn observe(
     session: &Session,
 ) -> Result<Result<Observed, Looked>, Error> {
     let mirror = &context.mirror;
+    context.check_sight()?;
+    if mirror.account().as_ref() != Some(session.account()) {
+        return Ok(Err(Looked::not_yet("the Stripe account is being listed")));
+    }
     let scanned = match tenant.test_clock() {
         None => mirror.is_complete(),
         Some(clock) if mirror.is_clock_complete(clock) => true,
@@ -257,12 +271,8 @@ async fn observe(
             .await?;
         observed = look();
     }
-    Ok(observed.ok_or_else(|| {
-        Looked::reconciling(
-            reason::PROGRESSING,
-            "Stripe's customers and subscriptions are being listed",
-        )
-    }))
+    Ok(observed
+        .ok_or_else(|| Looked::not_yet("Stripe's customers and subscriptions are being listed")))
 }
 
 /// Writes the status and says when to look again.

@@ -9,7 +9,7 @@ use super::catalogue::DesiredPlan;
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::money;
-use super::observed::{Customer, Observed, Price, Subscription, SubscriptionStatus};
+use super::observed::{Account, Customer, Observed, Price, Subscription, SubscriptionStatus};
 use super::plan::{Difference, Recorded};
 use crate::api::{
     BillingPlanStatus, ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period,
@@ -20,15 +20,6 @@ use crate::api::{
 const REVERTED_SHOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The newest differences win.
 const MOST_DRIFT: usize = 32;
-
-/// The account that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// `acct_…`
-    pub id: String,
-    /// Real money rather than test mode.
-    pub livemode: bool,
-}
 
 /// Everything one look at a tenant found.
 #[derive(Debug)]
@@ -84,7 +75,7 @@ pub fn with_intent(
     let mut status = previous.clone();
     status.tenant_id = Some(tenant_id.to_owned());
     let stripe = status.stripe.get_or_insert_default();
-    stripe.account_id.clone_from(&account.id);
+    stripe.account_id = account.id.to_string();
     stripe.livemode = account.livemode;
     // The first intent's time is the one to search from: an attempt after it may be the one whose
     // answer was lost.
@@ -168,7 +159,7 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
         method_on_file: c.default_payment_method.is_some(),
     });
     let mut stripe = StripeStatus {
-        account_id: seen.account.id.clone(),
+        account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
         customer_id: customer.map(|c| c.id.clone()),
         subscription_id: subscription.map(|s| s.id.clone()),
@@ -362,7 +353,7 @@ pub fn plan(
     let mut status = previous.clone();
     status.observed_generation = generation;
     if let Some((account, desired, price)) = seen {
-        status.account_id = Some(account.id.clone());
+        status.account_id = Some(account.id.to_string());
         status.livemode = Some(account.livemode);
         status.product_id = price.map(|price| price.product.clone());
         status.price = price.map(|price| PlanPrice {

@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
 
-use super::client::Account;
 use super::error::{Class, Error};
 use super::event_view::Event;
 use super::mirror::Mirror;
 use super::session::Session;
-use crate::converge::observed::TenantKey;
+use crate::converge::observed::{Account, TenantKey};
 
 /// Objects that are read again at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -61,7 +60,7 @@ impl EventCursor {
             *self = Self::start(session).await?;
             return Ok(Poll::RebuildNeeded);
         }
-        if !mirror.is_complete() || mirror.account().as_ref() != Some(&self.account.id) {
+        if !mirror.is_complete() || mirror.account().as_ref() != Some(&self.account) {
             return Ok(Poll::nothing());
         }
         let events = match session.events_after(self.last.as_deref()).await {

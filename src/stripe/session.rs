@@ -9,10 +9,11 @@ use miniserde::Deserialize;
 use stripe_client_core::{CustomizedStripeRequest, RequestBuilder, StripeClient, StripeMethod};
 
 use super::budget::{Budget, Priority};
-use super::client::{Account, Secret, Shared};
+use super::client::{Secret, Shared};
 use super::error::{Class, Error};
 use super::idempotency::IdempotencyKey;
 use super::transport::{Failure, RawAnswer};
+use crate::converge::observed::Account;
 
 /// Repetitions of a failed attempt. More than these are the caller's: it has a backoff per tenant.
 const RETRIES: u32 = 2;
