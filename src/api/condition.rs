@@ -128,8 +128,13 @@ mod tests {
         let readme = std::fs::read_to_string(path).unwrap();
         let (head, rest) = readme.split_once(BEGIN).unwrap();
         let (table, tail) = rest.split_once(END).unwrap();
-        let rows = reason::ALL.iter().map(|(name, meaning)| format!("| `{name}` | {} |\n", meaning.trim()));
-        let fresh = format!("\n| reason | meaning |\n|---|---|\n{}\n", rows.collect::<String>());
+        let rows = reason::ALL
+            .iter()
+            .map(|(name, meaning)| format!("| `{name}` | {} |\n", meaning.trim()));
+        let fresh = format!(
+            "\n| reason | meaning |\n|---|---|\n{}\n",
+            rows.collect::<String>()
+        );
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, format!("{head}{BEGIN}{fresh}{END}{tail}")).unwrap();
         } else {

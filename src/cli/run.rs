@@ -47,7 +47,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// Namespace of the lease that replicas compete for.
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "tenant-billing-system")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POD_NAMESPACE",
+        default_value = "tenant-billing-system"
+    )]
     lease_namespace: String,
     /// Name of that lease.
     #[arg(long, value_name = "NAME", default_value = "tenant-billing-operator")]
@@ -78,7 +83,9 @@ enum LogFormat {
 fn owner(name: &str) -> Result<String, String> {
     let fits = !name.is_empty()
         && name.len() <= 63
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits {
         Ok(name.to_owned())
     } else {
@@ -89,17 +96,25 @@ fn owner(name: &str) -> Result<String, String> {
 pub(super) fn execute(args: Args) -> ExitCode {
     start_log(args.log_format);
     // Before anything opens a connection: two providers in one process would make rustls panic.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
         return super::fail("another TLS provider was installed first");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(format!("cannot start the async runtime: {error}")),
     };
     match runtime.block_on(run(args)) {
         Ok(Ended::Shutdown) => ExitCode::SUCCESS,
         Ok(Ended::LostLeadership) => {
-            tracing::error!("leadership was lost; ending, so that a fresh start cannot act on old knowledge");
+            tracing::error!(
+                "leadership was lost; ending, so that a fresh start cannot act on old knowledge"
+            );
             ExitCode::FAILURE
         }
         Err(message) => super::fail(message),
@@ -121,7 +136,8 @@ fn start_log(format: LogFormat) {
 
 async fn run(args: Args) -> Result<Ended, String> {
     let shutdown = CancellationToken::new();
-    listen_for_signals(shutdown.clone()).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    listen_for_signals(shutdown.clone())
+        .map_err(|error| format!("cannot listen for signals: {error}"))?;
     let kube = connect(args.kubeconfig.as_ref()).await?;
     let key = stripe::KeySource::File(args.stripe_key_file.clone());
     let stripe = stripe::Client::new(stripe::Config {

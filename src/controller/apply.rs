@@ -10,7 +10,7 @@ use super::publish;
 use super::tenant::Tenant;
 use crate::api::{DriftClass, TenantBillingStatus};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Observed, TenantKey};
+use crate::converge::observed::{Found, Observed, TenantKey};
 use crate::converge::plan::{self, Difference, Plan, Recorded};
 use crate::converge::status::{self, Account};
 use crate::converge::steps::Step;
@@ -56,11 +56,16 @@ pub(super) async fn converge(
     for _ in 0..MOST_ROUNDS {
         let plan = plan::tenant(desired, &observed, &recorded, now);
         let Some(step) = plan.steps.first() else {
-            return Ok(Converged { observed, plan, reverted, recorded: run.status });
+            return Ok(Converged {
+                observed,
+                plan,
+                reverted,
+                recorded: run.status,
+            });
         };
         if fresh {
-            fresh = run.step(step, &observed).await?;
-            if is_drift && fresh {
+            let ran = run.step(step, &observed).await?;
+            if is_drift && ran == Ran::Done {
                 reverted.extend(step.changes().iter().map(as_reverted));
             }
         } else {
@@ -71,7 +76,11 @@ pub(super) async fn converge(
         observed = run.observe();
     }
     let plan = plan::tenant(desired, &observed, &recorded, now);
-    let next = plan.steps.first().map(ToString::to_string).unwrap_or_default();
+    let next = plan
+        .steps
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     Err(Error::NotConverging(MOST_ROUNDS, next))
 }
 
@@ -84,15 +93,17 @@ pub(super) async fn delete(
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
     let mut run = Run::new(context, tenant, session);
-    let mut fresh = false;
+    context
+        .mirror
+        .refresh_tenant(session, &tenant.key, tenant.customer_id())
+        .await?;
     for _ in 0..MOST_ROUNDS {
-        if !fresh {
-            context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
-        }
         let observed = run.observe();
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
-        let Some(step) = steps.first() else { return Ok(()) };
-        fresh = run.step(step, &observed).await?;
+        let Some(step) = steps.first() else {
+            return Ok(());
+        };
+        run.step(step, &observed).await?;
     }
     Err(Error::NotConverging(MOST_ROUNDS, "deletion".to_owned()))
 }
@@ -106,12 +117,36 @@ fn as_reverted(change: &crate::converge::steps::Change) -> Difference {
     }
 }
 
+/// What came of running a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ran {
+    /// Stripe carried it out.
+    Done,
+    /// Stripe gave the answer it had stored for an earlier request.
+    Stale,
+}
+
+/// The customer that a changed object is, or belongs to.
+fn customer_of(changed: &Changed) -> String {
+    match changed {
+        Changed::Customer(found) => match found.as_ref() {
+            Found::Present(customer) => customer.id.clone(),
+            Found::Deleted(id) => id.clone(),
+        },
+        Changed::Subscription(subscription) => subscription.customer.clone(),
+    }
+}
+
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
 /// Counting alone would walk through every failure of the last day; so after a few, each ten
 /// minutes have one key.
 fn salt(attempt: u32) -> u32 {
     let ten_minutes = || u32::try_from(Timestamp::now().as_second() / 600).unwrap_or(u32::MAX);
-    if attempt <= COUNTED_ATTEMPTS { attempt } else { ten_minutes() }
+    if attempt <= COUNTED_ATTEMPTS {
+        attempt
+    } else {
+        ten_minutes()
+    }
 }
 
 /// One run of steps for one tenant.
@@ -128,7 +163,11 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(context: &'a Context, tenant: &'a Tenant, session: &'a Session) -> Self {
-        let pending = tenant.status.stripe.as_ref().and_then(|s| s.pending_create.as_ref());
+        let pending = tenant
+            .status
+            .stripe
+            .as_ref()
+            .and_then(|s| s.pending_create.as_ref());
         Self {
             context,
             tenant,
@@ -154,7 +193,11 @@ impl<'a> Run<'a> {
     /// Now: the wall clock, or the frozen time of the tenant's test clock.
     async fn now(&self) -> Result<Timestamp, Error> {
         match self.tenant.test_clock() {
-            Some(clock) => Ok(self.session.test_clock(clock).await?.map_or_else(Timestamp::now, |c| c.frozen_time)),
+            Some(clock) => Ok(self
+                .session
+                .test_clock(clock)
+                .await?
+                .map_or_else(Timestamp::now, |c| c.frozen_time)),
             None => Ok(Timestamp::now()),
         }
     }
@@ -164,20 +207,30 @@ impl<'a> Run<'a> {
     async fn read_again(&mut self, step: &Step) -> Result<(), Error> {
         let mirror = &self.context.mirror;
         if !matches!(step, Step::CreateCustomer { .. }) {
-            mirror.refresh_tenant(self.session, self.key(), self.tenant.customer_id()).await?;
+            mirror
+                .refresh_tenant(self.session, self.key(), self.tenant.customer_id())
+                .await?;
         } else if self.unknown_creation {
-            let pending = self.status.stripe.as_ref().and_then(|s| s.pending_create.as_ref());
+            let pending = self
+                .status
+                .stripe
+                .as_ref()
+                .and_then(|s| s.pending_create.as_ref());
             let since = pending.map_or_else(Timestamp::now, |pending| pending.since.0);
             let clock = self.tenant.test_clock();
-            mirror.discover_customer(self.session, self.key(), since, clock).await?;
+            mirror
+                .discover_customer(self.session, self.key(), since, clock)
+                .await?;
         }
         Ok(())
     }
 
-    /// Runs one step. Says whether the mirror now holds the fresh result; if not, the answer was
-    /// one that Stripe had stored, or the object changed meanwhile, and it has to be read again.
-    async fn step(&mut self, step: &Step, observed: &Observed) -> Result<bool, Error> {
-        let customer = observed.customers.first().map(|customer| customer.id.as_str());
+    /// Runs one step. Whatever comes of it, the mirror holds what is in Stripe afterwards.
+    async fn step(&mut self, step: &Step, observed: &Observed) -> Result<Ran, Error> {
+        let customer = observed
+            .customers
+            .first()
+            .map(|customer| customer.id.as_str());
         let tried = format!("{step:?}");
         let attempt = self.attempts.get(&tried).copied().unwrap_or(0);
         if let Some(object) = step.creates() {
@@ -185,7 +238,10 @@ impl<'a> Run<'a> {
         }
         self.context.check_leadership()?;
         let stamp = self.context.mirror.stamp(self.session);
-        let answer = self.session.run_step(step, self.key(), customer, salt(attempt)).await;
+        let answer = self
+            .session
+            .run_step(step, self.key(), customer, salt(attempt))
+            .await;
         match answer {
             Ok(answer) if !answer.replayed => {
                 self.context.metrics.step(step.operation());
@@ -193,19 +249,32 @@ impl<'a> Run<'a> {
                 let request_id = answer.request_id.as_deref().unwrap_or_default();
                 tracing::info!(tenant = self.key().tenant, %step, request_id, "changed Stripe");
                 let object = self.tenant.object.as_ref();
-                self.context.events.normal(object, step.event_reason(), &step.to_string()).await;
-                Ok(true)
+                self.context
+                    .events
+                    .normal(object, step.event_reason(), &step.to_string())
+                    .await;
+                Ok(Ran::Done)
             }
-            // A stored answer tells of an earlier time. What it tells of has to be read again, and
-            // it names the object that has to be read.
+            // A stored answer tells of an earlier time. It names the object; what has become of
+            // that is read again.
             Ok(answer) => {
                 self.attempts.insert(tried, attempt + 1);
+                let customer = customer_of(&answer.value);
                 self.fold(answer.value, &stamp);
-                Ok(false)
+                let mirror = &self.context.mirror;
+                mirror
+                    .refresh_tenant(self.session, self.key(), Some(&customer))
+                    .await?;
+                Ok(Ran::Stale)
             }
             Err(error) if error.replayed || error.class == Class::Idempotency => {
                 self.attempts.insert(tried, attempt + 1);
-                if attempt > COUNTED_ATTEMPTS { Err(error.into()) } else { Ok(false) }
+                if attempt > COUNTED_ATTEMPTS {
+                    return Err(error.into());
+                }
+                self.unknown_creation = true;
+                self.read_again(step).await?;
+                Ok(Ran::Stale)
             }
             Err(error) => Err(error.into()),
         }
@@ -222,7 +291,10 @@ impl<'a> Run<'a> {
     /// Notes in the status that a creation begins, before it begins.
     async fn record_intent(&mut self, object: &str) -> Result<(), Error> {
         let account = self.session.account();
-        let account = Account { id: account.id.to_string(), livemode: account.livemode };
+        let account = Account {
+            id: account.id.to_string(),
+            livemode: account.livemode,
+        };
         let tenant_id = &self.key().tenant;
         let status =
             status::with_intent(&self.status, tenant_id, &account, object, Timestamp::now());

@@ -30,6 +30,10 @@ impl Catalogue {
 
     /// The last look at a plan.
     pub(super) fn get(&self, name: &str) -> Option<Entry> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
     }
 }

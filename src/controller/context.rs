@@ -50,7 +50,11 @@ impl Context {
 
     /// Refuses to go on when this replica no longer leads. Called before every mutation.
     pub(super) fn check_leadership(&self) -> Result<(), Error> {
-        if self.leadership.holds() { Ok(()) } else { Err(Error::NotLeading) }
+        if self.leadership.holds() {
+            Ok(())
+        } else {
+            Err(Error::NotLeading)
+        }
     }
 
     /// The next regular look at an object: spread over a tenth of the interval, so that a fleet
@@ -62,14 +66,19 @@ impl Context {
     /// Remembers a status write until the watch has shown it.
     pub(super) fn note_written(&self, tenant: TenantRef, resource_version: Option<String>) {
         if let Some(version) = resource_version {
-            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, version);
+            self.written
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(tenant, version);
         }
     }
 
     /// The version of a status write that `seen` may be older than.
     pub(super) fn unseen_write(&self, tenant: &TenantRef, seen: Option<&str>) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.remove(tenant).is_some_and(|version| Some(version.as_str()) != seen)
+        written
+            .remove(tenant)
+            .is_some_and(|version| Some(version.as_str()) != seen)
     }
 }
 
@@ -82,8 +91,11 @@ pub(super) struct Triggers {
 
 impl Triggers {
     /// The senders, and the streams that the controllers listen to.
-    pub(super) fn new()
-    -> (Self, mpsc::UnboundedReceiver<TenantRef>, mpsc::UnboundedReceiver<PlanRef>) {
+    pub(super) fn new() -> (
+        Self,
+        mpsc::UnboundedReceiver<TenantRef>,
+        mpsc::UnboundedReceiver<PlanRef>,
+    ) {
         let (tenants, tenants_out) = mpsc::unbounded();
         let (plans, plans_out) = mpsc::unbounded();
         (Self { tenants, plans }, tenants_out, plans_out)
@@ -125,7 +137,10 @@ impl<K: Eq + Hash> Backoff<K> {
 
     /// Forgets the failures.
     pub(super) fn succeeded(&self, key: &K) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
     }
 }
 
@@ -141,7 +156,10 @@ mod tests {
         assert!(waits[0] < Duration::from_millis(1300));
         assert!(waits[3] > Duration::from_secs(5));
         assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(375)));
-        assert!(backoff.failed("b") < Duration::from_millis(1300), "others are not delayed");
+        assert!(
+            backoff.failed("b") < Duration::from_millis(1300),
+            "others are not delayed"
+        );
         backoff.succeeded(&"a");
         assert!(backoff.failed("a") < Duration::from_millis(1300));
     }

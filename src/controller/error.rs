@@ -42,13 +42,22 @@ impl Error {
     /// What the status says about it; `None` when it is none of the tenant's business.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         let message = self.to_string();
-        let retry = |reason| Outcome::Reconciling { reason, message: message.clone() };
+        let retry = |reason| Outcome::Reconciling {
+            reason,
+            message: message.clone(),
+        };
         Some(match self {
             Self::Kube(_) | Self::KubeTimeout(_) | Self::NotLeading => return None,
             Self::NotConverging(..) => retry(reason::PROGRESSING),
             Self::Stripe(error) => match error.class {
-                Class::Card => Outcome::Stalled { reason: reason::CARD_DECLINED, message },
-                Class::Invalid => Outcome::Stalled { reason: reason::STRIPE_REJECTED, message },
+                Class::Card => Outcome::Stalled {
+                    reason: reason::CARD_DECLINED,
+                    message,
+                },
+                Class::Invalid => Outcome::Stalled {
+                    reason: reason::STRIPE_REJECTED,
+                    message,
+                },
                 Class::RateLimited => retry(reason::STRIPE_RATE_LIMITED),
                 Class::Unauthorized | Class::Forbidden => retry(reason::STRIPE_UNAUTHORIZED),
                 // What was there a moment ago is gone: the next look reads it again.

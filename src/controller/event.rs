@@ -20,7 +20,10 @@ pub(super) struct Events(Recorder);
 
 impl Events {
     pub(super) fn new(client: Client, instance: String) -> Self {
-        let reporter = Reporter { controller: api::MANAGER.into(), instance: Some(instance) };
+        let reporter = Reporter {
+            controller: api::MANAGER.into(),
+            instance: Some(instance),
+        };
         Self(Recorder::new(client, reporter))
     }
 
@@ -31,7 +34,8 @@ impl Events {
         reason: &str,
         note: &str,
     ) {
-        self.publish(object.object_ref(&()), EventType::Normal, reason, note).await;
+        self.publish(object.object_ref(&()), EventType::Normal, reason, note)
+            .await;
     }
 
     /// Something needs a person.
@@ -41,7 +45,8 @@ impl Events {
         reason: &str,
         note: &str,
     ) {
-        self.publish(object.object_ref(&()), EventType::Warning, reason, note).await;
+        self.publish(object.object_ref(&()), EventType::Warning, reason, note)
+            .await;
     }
 
     async fn publish(
@@ -53,7 +58,9 @@ impl Events {
     ) {
         // Events about cluster-scoped objects live in `default`; older servers insist that the
         // reference says so too.
-        regarding.namespace.get_or_insert_with(|| "default".to_owned());
+        regarding
+            .namespace
+            .get_or_insert_with(|| "default".to_owned());
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -70,7 +77,10 @@ impl Events {
 }
 
 fn clip(note: &str) -> String {
-    let end = note.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_NOTE);
+    let end = note
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= LONGEST_NOTE);
     note[..end.last().unwrap_or(0)].to_owned()
 }
 

@@ -34,7 +34,11 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
     };
     let look = Look {
         generation: tenant.object.generation(),
-        tenant_id: tenant.status.tenant_id.as_deref().unwrap_or(&tenant.key.tenant),
+        tenant_id: tenant
+            .status
+            .tenant_id
+            .as_deref()
+            .unwrap_or(&tenant.key.tenant),
         now: Timestamp::now(),
         outcome,
         seen: None,
@@ -42,8 +46,7 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
     };
     let status = status::tenant(&tenant.status, look);
     let api = context.tenant_api(&tenant.namespace);
-    let version =
-        publish::status(&api, tenant.object.as_ref(), &tenant.status, &status).await?;
+    let version = publish::status(&api, tenant.object.as_ref(), &tenant.status, &status).await?;
     context.note_written(tenant.reference(), version);
     Ok(Action::requeue(context.backoff.failed(tenant.reference())))
 }
@@ -59,19 +62,32 @@ async fn carry_out(tenant: &Tenant, context: &Context) -> Result<Option<Outcome>
         return Ok(None);
     }
     // What is in Stripe carries the identity that was recorded, whatever the spec says by now.
-    let recorded = tenant.status.tenant_id.clone().unwrap_or_else(|| tenant.key.tenant.clone());
+    let recorded = tenant
+        .status
+        .tenant_id
+        .clone()
+        .unwrap_or_else(|| tenant.key.tenant.clone());
     if let Some(heir) = context.tenants.holder(&recorded)
         && heir != tenant.reference()
     {
-        let note = format!("{} goes on billing \"{recorded}\"; nothing is cancelled", heir.name);
-        context.events.normal(tenant.object.as_ref(), "HandedOver", &note).await;
+        let note = format!(
+            "{} goes on billing \"{recorded}\"; nothing is cancelled",
+            heir.name
+        );
+        context
+            .events
+            .normal(tenant.object.as_ref(), "HandedOver", &note)
+            .await;
         return Ok(None);
     }
     let session = context.stripe.session().await?;
     if let Some(wrong) = wrong_account(tenant, &session) {
         return Ok(Some(wrong));
     }
-    let key = TenantKey { owner: tenant.key.owner.clone(), tenant: recorded };
+    let key = TenantKey {
+        owner: tenant.key.owner.clone(),
+        tenant: recorded,
+    };
     let tenant = Tenant {
         object: tenant.object.clone(),
         namespace: tenant.namespace.clone(),

@@ -50,7 +50,10 @@ struct Claim {
 
 impl Default for TenantIndex {
     fn default() -> Self {
-        Self { inner: Mutex::default(), complete: watch::Sender::new(false) }
+        Self {
+            inner: Mutex::default(),
+            complete: watch::Sender::new(false),
+        }
     }
 }
 
@@ -78,7 +81,11 @@ impl TenantIndex {
     /// Waits until every manifest has been seen once.
     pub async fn wait_complete(&self) {
         // The sender lives as long as self, so waiting cannot fail.
-        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+        let _ = self
+            .complete
+            .subscribe()
+            .wait_for(|complete| *complete)
+            .await;
     }
 
     /// The manifest that bills `tenant_id`: the oldest that is not being deleted.
@@ -90,7 +97,13 @@ impl TenantIndex {
 
     /// Every manifest on a plan.
     pub fn on_plan(&self, plan: &str) -> Vec<TenantRef> {
-        self.lock().by_plan.get(plan).into_iter().flatten().cloned().collect()
+        self.lock()
+            .by_plan
+            .get(plan)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Every manifest that bills a tenant in `tenant_ids`.
@@ -107,7 +120,11 @@ impl TenantIndex {
 
     /// Every test clock that a manifest names.
     pub fn test_clocks(&self) -> BTreeSet<String> {
-        self.lock().entries.values().filter_map(|entry| entry.test_clock.clone()).collect()
+        self.lock()
+            .entries
+            .values()
+            .filter_map(|entry| entry.test_clock.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -133,17 +150,25 @@ impl Inner {
             return Vec::new();
         }
         let mut touched = self.remove(&reference);
-        self.claims.entry(entry.tenant_id.clone()).or_default().insert(entry.claim.clone());
+        self.claims
+            .entry(entry.tenant_id.clone())
+            .or_default()
+            .insert(entry.claim.clone());
         touched.extend(self.rivals(&entry.tenant_id, &reference));
         if let Some(plan) = &entry.plan {
-            self.by_plan.entry(plan.clone()).or_default().insert(reference.clone());
+            self.by_plan
+                .entry(plan.clone())
+                .or_default()
+                .insert(reference.clone());
         }
         self.entries.insert(reference, entry);
         touched
     }
 
     fn remove(&mut self, reference: &TenantRef) -> Vec<TenantRef> {
-        let Some(entry) = self.entries.remove(reference) else { return Vec::new() };
+        let Some(entry) = self.entries.remove(reference) else {
+            return Vec::new();
+        };
         if let Some(claims) = self.claims.get_mut(&entry.tenant_id) {
             claims.remove(&entry.claim);
             if claims.is_empty() {
@@ -163,7 +188,10 @@ impl Inner {
 
     fn rivals(&self, tenant_id: &str, than: &TenantRef) -> Vec<TenantRef> {
         let claims = self.claims.get(tenant_id).into_iter().flatten();
-        claims.map(Claim::to_ref).filter(|other| other != than).collect()
+        claims
+            .map(Claim::to_ref)
+            .filter(|other| other != than)
+            .collect()
     }
 }
 
@@ -183,7 +211,11 @@ impl Entry {
             ),
             claim: Claim {
                 deleting: object.metadata.deletion_timestamp.is_some(),
-                created: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+                created: object
+                    .metadata
+                    .creation_timestamp
+                    .as_ref()
+                    .map(|time| time.0),
                 namespace,
                 name: object.name_any(),
             },
@@ -229,7 +261,10 @@ mod tests {
         index.observe(&Event::Apply(manifest("newer", "t1", LATE)));
         let mut going = older.clone();
         going.metadata.deletion_timestamp = older.metadata.creation_timestamp.clone();
-        assert_eq!(index.observe(&Event::Apply(going)), [reference("newer"), reference("newer")]);
+        assert_eq!(
+            index.observe(&Event::Apply(going)),
+            [reference("newer"), reference("newer")]
+        );
         assert_eq!(index.holder("t1"), Some(reference("newer")));
         assert_eq!(index.observe(&Event::Delete(older)), [reference("newer")]);
     }

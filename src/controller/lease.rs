@@ -49,7 +49,9 @@ pub struct Leadership(watch::Receiver<Option<Instant>>);
 impl Leadership {
     /// Whether this replica leads right now.
     pub fn holds(&self) -> bool {
-        self.0.borrow().is_some_and(|deadline| Instant::now() < deadline)
+        self.0
+            .borrow()
+            .is_some_and(|deadline| Instant::now() < deadline)
     }
 
     /// Waits until this replica leads.
@@ -85,15 +87,28 @@ enum Decision {
 }
 
 /// `unchanged_for` is how long this replica has seen the same record.
-fn decide(spec: Option<&LeaseSpec>, me: &str, unchanged_for: Duration, duration: Duration) -> Decision {
-    let Some(spec) = spec else { return Decision::Create };
+fn decide(
+    spec: Option<&LeaseSpec>,
+    me: &str,
+    unchanged_for: Duration,
+    duration: Duration,
+) -> Decision {
+    let Some(spec) = spec else {
+        return Decision::Create;
+    };
     match spec.holder_identity.as_deref() {
         None | Some("") => Decision::Acquire,
         Some(holder) if holder == me => Decision::Renew,
         Some(_) => {
-            let seconds = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok());
+            let seconds = spec
+                .lease_duration_seconds
+                .and_then(|s| u64::try_from(s).ok());
             let lasts = seconds.map_or(duration, Duration::from_secs);
-            if unchanged_for > lasts { Decision::Acquire } else { Decision::Wait }
+            if unchanged_for > lasts {
+                Decision::Acquire
+            } else {
+                Decision::Wait
+            }
         }
     }
 }
@@ -137,7 +152,8 @@ impl Elector {
             let began = Instant::now();
             match tokio::time::timeout(self.config.period(), self.step()).await {
                 Ok(Ok(true)) => {
-                    self.sender.send_replace(Some(began + self.config.trusted_for()));
+                    self.sender
+                        .send_replace(Some(began + self.config.trusted_for()));
                 }
                 Ok(Ok(false)) => {
                     self.sender.send_replace(None);
@@ -152,10 +168,16 @@ impl Elector {
     /// One look, and one write if it is due. Says whether this replica leads now.
     async fn step(&mut self) -> Result<bool, kube::Error> {
         let lease = self.api.get_opt(&self.config.name).await?;
-        let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        let spec = lease
+            .as_ref()
+            .map(|lease| lease.spec.clone().unwrap_or_default());
         let unchanged_for = self.note(spec.clone());
-        let decision =
-            decide(spec.as_ref(), &self.config.identity, unchanged_for, self.config.duration);
+        let decision = decide(
+            spec.as_ref(),
+            &self.config.identity,
+            unchanged_for,
+            self.config.duration,
+        );
         let written = match (decision, lease) {
             (Decision::Wait, _) => return Ok(false),
             (Decision::Create, _) | (_, None) => {
@@ -169,8 +191,13 @@ impl Elector {
                 self.api.create(&PostParams::default(), &lease).await
             }
             (Decision::Acquire | Decision::Renew, Some(lease)) => {
-                let claimed = Lease { spec: Some(self.claim(lease.spec.as_ref())), ..lease };
-                self.api.replace(&self.config.name, &PostParams::default(), &claimed).await
+                let claimed = Lease {
+                    spec: Some(self.claim(lease.spec.as_ref())),
+                    ..lease
+                };
+                self.api
+                    .replace(&self.config.name, &PostParams::default(), &claimed)
+                    .await
             }
         };
         match written {
@@ -204,15 +231,21 @@ impl Elector {
 
     fn claim(&self, previous: Option<&LeaseSpec>) -> LeaseSpec {
         let now = MicroTime(Timestamp::now());
-        let held = previous
-            .filter(|spec| spec.holder_identity.as_ref() == Some(&self.config.identity));
-        let transitions = previous.and_then(|spec| spec.lease_transitions).unwrap_or(0);
+        let held =
+            previous.filter(|spec| spec.holder_identity.as_ref() == Some(&self.config.identity));
+        let transitions = previous
+            .and_then(|spec| spec.lease_transitions)
+            .unwrap_or(0);
         LeaseSpec {
             holder_identity: Some(self.config.identity.clone()),
             lease_duration_seconds: i32::try_from(self.config.duration.as_secs()).ok(),
             acquire_time: held.map_or(Some(now.clone()), |spec| spec.acquire_time.clone()),
             renew_time: Some(now),
-            lease_transitions: Some(if held.is_some() { transitions } else { transitions + 1 }),
+            lease_transitions: Some(if held.is_some() {
+                transitions
+            } else {
+                transitions + 1
+            }),
             ..LeaseSpec::default()
         }
     }
@@ -224,13 +257,20 @@ impl Elector {
             return;
         }
         let release = async {
-            let Some(mut lease) = self.api.get_opt(&self.config.name).await? else { return Ok(()) };
-            let Some(spec) = lease.spec.as_mut() else { return Ok(()) };
+            let Some(mut lease) = self.api.get_opt(&self.config.name).await? else {
+                return Ok(());
+            };
+            let Some(spec) = lease.spec.as_mut() else {
+                return Ok(());
+            };
             if spec.holder_identity.as_ref() != Some(&self.config.identity) {
                 return Ok(());
             }
             spec.holder_identity = Some(String::new());
-            self.api.replace(&self.config.name, &PostParams::default(), &lease).await.map(|_| ())
+            self.api
+                .replace(&self.config.name, &PostParams::default(), &lease)
+                .await
+                .map(|_| ())
         };
         match tokio::time::timeout(self.config.period(), release).await {
             Ok(Ok(())) => tracing::info!("lease: released"),
@@ -258,9 +298,15 @@ mod tests {
     #[test]
     fn a_missing_lease_is_created_and_a_released_one_acquired() {
         assert_eq!(decide(None, "me", Duration::ZERO, LASTS), Decision::Create);
-        assert_eq!(decide(Some(&held_by("")), "me", Duration::ZERO, LASTS), Decision::Acquire);
+        assert_eq!(
+            decide(Some(&held_by("")), "me", Duration::ZERO, LASTS),
+            Decision::Acquire
+        );
         let never_held = LeaseSpec::default();
-        assert_eq!(decide(Some(&never_held), "me", Duration::ZERO, LASTS), Decision::Acquire);
+        assert_eq!(
+            decide(Some(&never_held), "me", Duration::ZERO, LASTS),
+            Decision::Acquire
+        );
     }
 
     #[test]
@@ -273,13 +319,19 @@ mod tests {
 
     #[test]
     fn the_duration_in_the_lease_counts_not_our_own() {
-        let other = LeaseSpec { lease_duration_seconds: Some(60), ..held_by("other") };
+        let other = LeaseSpec {
+            lease_duration_seconds: Some(60),
+            ..held_by("other")
+        };
         assert_eq!(decide(Some(&other), "me", LASTS * 2, LASTS), Decision::Wait);
     }
 
     #[test]
     fn our_own_lease_is_renewed_however_old() {
-        assert_eq!(decide(Some(&held_by("me")), "me", LASTS * 9, LASTS), Decision::Renew);
+        assert_eq!(
+            decide(Some(&held_by("me")), "me", LASTS * 9, LASTS),
+            Decision::Renew
+        );
     }
 
     #[test]
@@ -291,6 +343,9 @@ mod tests {
             duration: LASTS,
         };
         assert!(config.trusted_for() < config.duration);
-        assert!(config.period() * 2 < config.trusted_for(), "one lost renewal must not end it");
+        assert!(
+            config.period() * 2 < config.trusted_for(),
+            "one lost renewal must not end it"
+        );
     }
 }

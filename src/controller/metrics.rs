@@ -38,14 +38,25 @@ impl Metrics {
     /// Counters that `registry` exposes.
     pub fn register(registry: &mut Registry) -> Arc<Self> {
         let list_seconds = Histogram::new(exponential_buckets(0.1, 3.0, 9));
-        let metrics = Self { list_seconds: Some(list_seconds.clone()), ..Self::default() };
+        let metrics = Self {
+            list_seconds: Some(list_seconds.clone()),
+            ..Self::default()
+        };
         registry.register(
             "reconciles",
             "Looks at objects, by kind and result",
             metrics.reconciles.clone(),
         );
-        registry.register("plan_steps", "Changes made in Stripe, by step", metrics.steps.clone());
-        registry.register("leader", "1 while this replica leads", metrics.leader.clone());
+        registry.register(
+            "plan_steps",
+            "Changes made in Stripe, by step",
+            metrics.steps.clone(),
+        );
+        registry.register(
+            "leader",
+            "1 while this replica leads",
+            metrics.leader.clone(),
+        );
         registry.register(
             "sync_failures",
             "Times that following the Stripe account failed",
@@ -67,7 +78,9 @@ impl Metrics {
     }
 
     pub(super) fn reconciled(&self, kind: &'static str, result: &'static str) {
-        self.reconciles.get_or_create(&ReconcileLabels { kind, result }).inc();
+        self.reconciles
+            .get_or_create(&ReconcileLabels { kind, result })
+            .inc();
     }
 
     pub(super) fn step(&self, step: &'static str) {

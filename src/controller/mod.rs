@@ -128,7 +128,10 @@ async fn lead(
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
     let index = Arc::new(TenantIndex::default());
-    let pace = Pace { events: options.event_poll, resync: options.resync };
+    let pace = Pace {
+        events: options.event_poll,
+        resync: options.resync,
+    };
     let context = Arc::new(Context {
         events: Events::new(kube.clone(), options.lease.identity.clone()),
         stripe,
@@ -177,8 +180,20 @@ async fn lead(
         });
 
     tokio::join!(
-        run_tenants(watched_tenants, tenants, tenant_triggers, context.clone(), shutdown.clone()),
-        run_plans(watched_plans, plans, plan_triggers, context.clone(), shutdown.clone()),
+        run_tenants(
+            watched_tenants,
+            tenants,
+            tenant_triggers,
+            context.clone(),
+            shutdown.clone()
+        ),
+        run_plans(
+            watched_plans,
+            plans,
+            plan_triggers,
+            context.clone(),
+            shutdown.clone()
+        ),
         follow_once_watched(context, pace, shutdown),
     );
 }
@@ -200,7 +215,9 @@ async fn run_tenants(
     shutdown: CancellationToken,
 ) {
     let metrics = context.metrics.clone();
-    let changes = watched.applied_objects().predicate_filter(what_matters, Default::default());
+    let changes = watched
+        .applied_objects()
+        .predicate_filter(what_matters, Default::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
@@ -221,7 +238,9 @@ async fn run_plans(
     shutdown: CancellationToken,
 ) {
     let metrics = context.metrics.clone();
-    let changes = watched.applied_objects().predicate_filter(what_matters, Default::default());
+    let changes = watched
+        .applied_objects()
+        .predicate_filter(what_matters, Default::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(PLANS_AT_ONCE))
@@ -243,7 +262,9 @@ async fn grace(shutdown: CancellationToken) {
 /// What the operator never reads and every object carries.
 fn prune<K: Resource>(object: &mut K) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    object
+        .annotations_mut()
+        .remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /// What a new look depends on: not the status, which the operator writes itself. The hash of
@@ -254,7 +275,10 @@ fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     object.meta().generation.hash(&mut hash);
     object.meta().deletion_timestamp.is_some().hash(&mut hash);
     object.finalizers().hash(&mut hash);
-    object.annotations().get(RECONCILE_ANNOTATION).hash(&mut hash);
+    object
+        .annotations()
+        .get(RECONCILE_ANNOTATION)
+        .hash(&mut hash);
     Some(hash.finish())
 }
 

@@ -31,7 +31,11 @@ pub(super) async fn reconcile(
     let looked = match look(&object, &context).await {
         Ok(looked) => looked,
         Err(error) => match error.outcome() {
-            Some(outcome) => Looked { outcome, seen: None, account: None },
+            Some(outcome) => Looked {
+                outcome,
+                seen: None,
+                account: None,
+            },
             None => return Err(error),
         },
     };
@@ -50,15 +54,29 @@ async fn look(object: &PlanObject, context: &Context) -> Result<Looked, Error> {
         Ok(desired) => desired,
         Err(invalid) => {
             let message = invalid.to_string();
-            let outcome = Outcome::Stalled { reason: reason::INVALID_SPEC, message };
-            return Ok(Looked { outcome, seen: None, account: None });
+            let outcome = Outcome::Stalled {
+                reason: reason::INVALID_SPEC,
+                message,
+            };
+            return Ok(Looked {
+                outcome,
+                seen: None,
+                account: None,
+            });
         }
     };
     let session = context.stripe.session().await?;
     let account = session.account();
-    let account = Account { id: account.id.to_string(), livemode: account.livemode };
+    let account = Account {
+        id: account.id.to_string(),
+        livemode: account.livemode,
+    };
     if let Some(outcome) = wrong_account(&object.status_or_default(), &account) {
-        return Ok(Looked { outcome, seen: None, account: Some(account) });
+        return Ok(Looked {
+            outcome,
+            seen: None,
+            account: Some(account),
+        });
     }
     let observed = converge(object, context, &session, &desired).await?;
     let hold = catalogue::plan(&desired, &observed).hold;
@@ -66,7 +84,11 @@ async fn look(object: &PlanObject, context: &Context) -> Result<Looked, Error> {
         Some(hold) => hold.into(),
         None => Outcome::Reached("the product and price in Stripe are as the manifest says".into()),
     };
-    Ok(Looked { outcome, seen: Some((desired, observed.price)), account: Some(account) })
+    Ok(Looked {
+        outcome,
+        seen: Some((desired, observed.price)),
+        account: Some(account),
+    })
 }
 
 fn desired(object: &PlanObject, owner: &str) -> Result<DesiredPlan, InvalidSpec> {
@@ -112,8 +134,16 @@ async fn converge(
         let minute = u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
         let answer = session.run_catalogue_step(step, desired, minute).await?;
         let note = step.describe(desired);
-        tracing::info!(plan = desired.name, step = note, request_id = answer.request_id.as_deref().unwrap_or_default(), "changed Stripe");
-        context.events.normal(object, "CatalogueUpdated", &note).await;
+        tracing::info!(
+            plan = desired.name,
+            step = note,
+            request_id = answer.request_id.as_deref().unwrap_or_default(),
+            "changed Stripe"
+        );
+        context
+            .events
+            .normal(object, "CatalogueUpdated", &note)
+            .await;
     }
     observed = observe(session, desired).await?;
     match catalogue::plan(desired, &observed).steps.first() {
@@ -127,12 +157,18 @@ async fn observe(session: &Session, desired: &DesiredPlan) -> Result<ObservedPla
         DesiredPrice::Managed { .. } => session.find_product(&desired.product_id()).await?,
         DesiredPrice::Existing { .. } => None,
     };
-    let price = session.find_price_by_lookup_key(&desired.lookup_key()).await?;
+    let price = session
+        .find_price_by_lookup_key(&desired.lookup_key())
+        .await?;
     Ok(ObservedPlan { product, price })
 }
 
 async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Result<Action, Error> {
-    let Looked { outcome, seen, account } = looked;
+    let Looked {
+        outcome,
+        seen,
+        account,
+    } = looked;
     let previous = object.status_or_default();
     let seen_facts = account.as_ref().zip(seen.as_ref());
     let status = status::plan(
@@ -143,7 +179,10 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
         Timestamp::now(),
     );
     if let Outcome::Stalled { reason, message } = &outcome
-        && !previous.conditions.iter().any(|c| c.type_ == "Stalled" && c.message == *message)
+        && !previous
+            .conditions
+            .iter()
+            .any(|c| c.type_ == "Stalled" && c.message == *message)
     {
         tracing::warn!(plan = object.name_any(), reason, message, "stalled");
         context.events.warning(object, reason, message).await;
@@ -156,14 +195,19 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
     let failing = matches!(outcome, Outcome::Reconciling { .. });
     // A plan that was resolved stays so while Stripe cannot be asked: its price is immutable.
     let known = context.catalogue.get(&object.name_any());
-    let still_good = known.is_some_and(|entry| {
-        entry.plan.is_ok() && entry.generation == object.generation()
-    });
+    let still_good =
+        known.is_some_and(|entry| entry.plan.is_ok() && entry.generation == object.generation());
     if !(failing && still_good) {
         let account = account.map(|account| account.id);
-        let entry = Entry { generation: object.generation(), account, plan };
+        let entry = Entry {
+            generation: object.generation(),
+            account,
+            plan,
+        };
         if context.catalogue.record(&object.name_any(), entry) {
-            context.triggers.tenants(context.tenants.on_plan(&object.name_any()));
+            context
+                .triggers
+                .tenants(context.tenants.on_plan(&object.name_any()));
         }
     }
     let api: Api<PlanObject> = Api::all(context.kube.clone());

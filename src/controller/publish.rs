@@ -37,7 +37,10 @@ where
         {"op": "add", "path": "/status", "value": status},
     ]);
     let patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let written =
         patient(api.patch_status(&object.name_any(), &params, &Patch::Json::<()>(patch))).await?;
     Ok(written.resource_version())
@@ -45,7 +48,10 @@ where
 
 /// Whether the object carries the operator's finalizer.
 pub(super) fn has_finalizer(object: &TenantObject) -> bool {
-    object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+    object
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
 }
 
 /// Adds the operator's finalizer.
@@ -63,8 +69,12 @@ pub(super) async fn remove_finalizer(
     api: &Api<TenantObject>,
     object: &TenantObject,
 ) -> Result<(), Error> {
-    let others: Vec<String> =
-        object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
+    let others: Vec<String> = object
+        .finalizers()
+        .iter()
+        .filter(|finalizer| *finalizer != FINALIZER)
+        .cloned()
+        .collect();
     match set_finalizers(api, object, &others).await {
         Err(Error::Kube(error)) if is_not_found(&error) => Ok(()),
         result => result,
@@ -80,9 +90,13 @@ async fn set_finalizers(
     let patch = json!({
         "metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers},
     });
-    patient(api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)))
-        .await
-        .map(|_| ())
+    patient(api.patch(
+        &object.name_any(),
+        &PatchParams::default(),
+        &Patch::Merge(&patch),
+    ))
+    .await
+    .map(|_| ())
 }
 
 /// The object as it is now; `None` when it is gone.
@@ -93,9 +107,7 @@ where
     patient(api.get_opt(name)).await
 }
 
-async fn patient<T>(
-    call: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, Error> {
+async fn patient<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(PATIENCE, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(Error::KubeTimeout(PATIENCE)),

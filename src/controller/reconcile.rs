@@ -27,7 +27,9 @@ pub(super) async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, Error> {
     context.tenants.wait_complete().await;
-    let Some(tenant) = current(object, &context).await? else { return Ok(Action::await_change()) };
+    let Some(tenant) = current(object, &context).await? else {
+        return Ok(Action::await_change());
+    };
     context.check_leadership()?;
     if tenant.object.metadata.deletion_timestamp.is_some() {
         return finalize::finalize(&tenant, &context).await;
@@ -66,15 +68,24 @@ pub(super) struct Looked {
 impl Looked {
     /// Nothing was seen in Stripe.
     pub(super) fn blind(outcome: Outcome) -> Self {
-        Self { outcome, seen: None }
+        Self {
+            outcome,
+            seen: None,
+        }
     }
 
     fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::blind(Outcome::Stalled { reason, message: message.into() })
+        Self::blind(Outcome::Stalled {
+            reason,
+            message: message.into(),
+        })
     }
 
     fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::blind(Outcome::Reconciling { reason, message: message.into() })
+        Self::blind(Outcome::Reconciling {
+            reason,
+            message: message.into(),
+        })
     }
 }
 
@@ -102,7 +113,10 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
     if !publish::has_finalizer(&tenant.object) {
         // The watch shows the finalizer, and that is the next look.
         publish::add_finalizer(&context.tenant_api(&tenant.namespace), &tenant.object).await?;
-        return Ok(Looked::reconciling(reason::PROGRESSING, "about to look at Stripe"));
+        return Ok(Looked::reconciling(
+            reason::PROGRESSING,
+            "about to look at Stripe",
+        ));
     }
     let observed = match observe(tenant, context, &session).await? {
         Ok(observed) => observed,
@@ -113,7 +127,10 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
         Some(hold) => hold.into(),
         None => Outcome::Reached(reached(&desired)),
     };
-    Ok(Looked { outcome, seen: Some((account(&session), desired, converged)) })
+    Ok(Looked {
+        outcome,
+        seen: Some((account(&session), desired, converged)),
+    })
 }
 
 fn reached(desired: &Desired) -> String {
@@ -126,7 +143,10 @@ fn reached(desired: &Desired) -> String {
 
 fn account(session: &Session) -> Account {
     let account = session.account();
-    Account { id: account.id.to_string(), livemode: account.livemode }
+    Account {
+        id: account.id.to_string(),
+        livemode: account.livemode,
+    }
 }
 
 fn claimed_by_another(tenant: &Tenant, context: &Context) -> Option<Looked> {
@@ -176,7 +196,11 @@ fn resolve_plan(
         let mut known: Vec<String> = context.plans.state().iter().map(|p| p.name_any()).collect();
         known.sort();
         known.truncate(10);
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
         return Err(Looked::stalled(
             reason::PLAN_NOT_FOUND,
             format!("spec.plan: there is no BillingPlan \"{name}\"; there are: {known}"),
@@ -184,7 +208,10 @@ fn resolve_plan(
     };
     let entry = context.catalogue.get(name).filter(|entry| {
         entry.generation == plan.generation()
-            && entry.account.as_ref().is_none_or(|account| **account == *session.account().id)
+            && entry
+                .account
+                .as_ref()
+                .is_none_or(|account| **account == *session.account().id)
     });
     match entry.map(|entry| entry.plan) {
         Some(Ok(resolved)) => Ok(resolved),
@@ -225,7 +252,9 @@ async fn observe(
     if observed.is_none() && scanned {
         // The recorded customer is not among those with the tenant's metadata: it was deleted, or
         // its metadata were edited.
-        mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
+        mirror
+            .refresh_tenant(session, &tenant.key, tenant.customer_id())
+            .await?;
         observed = look();
     }
     Ok(observed.ok_or_else(|| {
@@ -287,7 +316,11 @@ fn tenant_status(
 /// Once something may be in Stripe, the identity it has there is what the status tells, whatever
 /// the manifest says by now.
 fn recorded_tenant_id(tenant: &Tenant) -> &str {
-    let recorded = tenant.status.tenant_id.as_deref().filter(|_| tenant.status.stripe.is_some());
+    let recorded = tenant
+        .status
+        .tenant_id
+        .as_deref()
+        .filter(|_| tenant.status.stripe.is_some());
     recorded.unwrap_or(&tenant.key.tenant)
 }
 
@@ -314,6 +347,9 @@ async fn warn_once(tenant: &Tenant, context: &Context, status: &TenantBillingSta
     }
     if let Some((reason, message)) = now {
         tracing::warn!(tenant = tenant.key.tenant, reason, message, "stalled");
-        context.events.warning(tenant.object.as_ref(), &reason, &message).await;
+        context
+            .events
+            .warning(tenant.object.as_ref(), &reason, &message)
+            .await;
     }
 }

@@ -43,11 +43,7 @@ pub(super) async fn follow(context: Arc<Context>, pace: Pace, shutdown: Cancella
 }
 
 /// Lists everything, then follows the events until the next complete list is due.
-async fn round(
-    context: &Context,
-    pace: Pace,
-    backoff: &Backoff<()>,
-) -> Result<(), stripe::Error> {
+async fn round(context: &Context, pace: Pace, backoff: &Backoff<()>) -> Result<(), stripe::Error> {
     let session = context.stripe.session().await?.bulk();
     // Events from before the list are in the list; so the cursor is set first.
     let mut cursor = EventCursor::start(&session).await?;
@@ -89,8 +85,17 @@ async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error>
         }
     }
     context.metrics.listed(began.elapsed());
-    tracing::info!(seconds = began.elapsed().as_secs_f64(), "listed the Stripe account");
-    context.triggers.plans(context.plans.state().iter().map(|plan| ObjectRef::from_obj(plan.as_ref())));
+    tracing::info!(
+        seconds = began.elapsed().as_secs_f64(),
+        "listed the Stripe account"
+    );
+    context.triggers.plans(
+        context
+            .plans
+            .state()
+            .iter()
+            .map(|plan| ObjectRef::from_obj(plan.as_ref())),
+    );
     context.triggers.tenants(context.tenants.all());
     Ok(())
 }

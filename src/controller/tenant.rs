@@ -6,7 +6,9 @@ use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 
 use super::index::TenantRef;
-use crate::api::{Lenient, RECONCILE_ANNOTATION, TenantBillingSpec, TenantBillingStatus, TenantObject};
+use crate::api::{
+    Lenient, RECONCILE_ANNOTATION, TenantBillingSpec, TenantBillingStatus, TenantObject,
+};
 use crate::converge::desired::{self, InvalidSpec};
 use crate::converge::observed::TenantKey;
 
@@ -24,9 +26,17 @@ impl Tenant {
         let namespace = object.namespace().unwrap_or_default();
         let explicit = object.deletion_facts().tenant_id;
         let tenant = desired::tenant_id(explicit.as_deref(), &namespace, &object.name_any());
-        let key = TenantKey { owner: owner.to_owned(), tenant };
+        let key = TenantKey {
+            owner: owner.to_owned(),
+            tenant,
+        };
         let status = object.status_or_default();
-        Self { object, namespace, key, status }
+        Self {
+            object,
+            namespace,
+            key,
+            status,
+        }
     }
 
     pub(super) fn reference(&self) -> TenantRef {
@@ -52,18 +62,29 @@ impl Tenant {
 
     /// What a server without CEL lets pass.
     fn check_immutable(&self, spec: &TenantBillingSpec) -> Result<(), InvalidSpec> {
-        let Some(stripe) = &self.status.stripe else { return Ok(()) };
-        if let Some(recorded) = self.status.tenant_id.as_ref().filter(|id| **id != self.key.tenant) {
+        let Some(stripe) = &self.status.stripe else {
+            return Ok(());
+        };
+        if let Some(recorded) = self
+            .status
+            .tenant_id
+            .as_ref()
+            .filter(|id| **id != self.key.tenant)
+        {
             return Err(InvalidSpec::new(
                 "spec.tenantId",
-                format!("cannot be changed; set it back to \"{recorded}\", or make a new TenantBilling"),
+                format!(
+                    "cannot be changed; set it back to \"{recorded}\", or make a new TenantBilling"
+                ),
             ));
         }
         if stripe.customer_id.is_some() && stripe.test_clock != spec.test_clock {
             let recorded = stripe.test_clock.as_deref().unwrap_or("none");
             return Err(InvalidSpec::new(
                 "spec.testClock",
-                format!("cannot be changed: Stripe bound the customer to a clock at creation; set it back to {recorded}"),
+                format!(
+                    "cannot be changed: Stripe bound the customer to a clock at creation; set it back to {recorded}"
+                ),
             ));
         }
         Ok(())
@@ -76,7 +97,11 @@ impl Tenant {
 
     /// The clock the tenant lives on.
     pub(super) fn test_clock(&self) -> Option<&str> {
-        let recorded = self.status.stripe.as_ref().and_then(|stripe| stripe.test_clock.as_deref());
+        let recorded = self
+            .status
+            .stripe
+            .as_ref()
+            .and_then(|stripe| stripe.test_clock.as_deref());
         recorded.or_else(|| self.object.spec.as_valid()?.test_clock.as_deref())
     }
 

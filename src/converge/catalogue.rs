@@ -82,7 +82,11 @@ impl CatalogueStep {
         match self {
             Self::CreateProduct => format!("+ create product {}", desired.product_id()),
             Self::UpdateProduct => {
-                format!("~ update product {}: name \"{}\"", desired.product_id(), desired.display_name)
+                format!(
+                    "~ update product {}: name \"{}\"",
+                    desired.product_id(),
+                    desired.display_name
+                )
             }
             Self::CreatePrice => format!("+ create price {}", desired.lookup_key()),
             Self::ActivatePrice(price) => format!("~ activate price {price}"),

@@ -287,7 +287,11 @@ fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
         );
         (Truth::False, reason::DRIFT_REVERTED, message)
     } else {
-        (Truth::False, reason::NO_DRIFT, "Stripe is as it was left".to_owned())
+        (
+            Truth::False,
+            reason::NO_DRIFT,
+            "Stripe is as it was left".to_owned(),
+        )
     };
     conditions.set(ConditionType::Drifted, truth, reason, &message);
 }
@@ -305,7 +309,10 @@ fn payment_conditions(
     let method = customer.default_payment_method.is_some()
         || subscription.is_some_and(|s| s.default_payment_method.is_some());
     let (why, message) = if method {
-        (reason::PAYMENT_METHOD_ON_FILE, "there is a default payment method".to_owned())
+        (
+            reason::PAYMENT_METHOD_ON_FILE,
+            "there is a default payment method".to_owned(),
+        )
     } else {
         let message = format!("{} has no default payment method", customer.id);
         (reason::PAYMENT_METHOD_MISSING, message)
@@ -335,7 +342,11 @@ fn payment_conditions(
             reason::AWAITING_PAYMENT,
             "the first payment is open",
         ),
-        _ => (Truth::True, reason::NOTHING_OVERDUE, "no payment is overdue"),
+        _ => (
+            Truth::True,
+            reason::NOTHING_OVERDUE,
+            "no payment is overdue",
+        ),
     };
     conditions.set(ConditionType::PaymentCurrent, truth, why, message);
 }

@@ -247,7 +247,9 @@ impl fmt::Display for Step {
                 }
                 f.write_str(")")
             }
-            Self::UpdateCustomer { customer, changes, .. } => {
+            Self::UpdateCustomer {
+                customer, changes, ..
+            } => {
                 let fields: Vec<&str> = changes.iter().map(|change| change.field).collect();
                 write!(f, "~ update {customer}: {}", fields.join(", "))
             }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     fixtures::{Tenant, monthly, product},
-    harness::{Sandbox, data, id},
+    harness::{Sandbox, data, id, ids},
 };
 
 #[tokio::test]
@@ -82,10 +82,7 @@ async fn products_are_listed_by_id() {
             .await;
     }
     let listed = sandbox.get("/v1/products?ids[]=plan_a&ids[]=plan_c").await;
-    assert_eq!(
-        data(&listed).iter().map(id).collect::<Vec<_>>(),
-        ["plan_c", "plan_a"]
-    );
+    assert_eq!(ids(&listed), ["plan_c", "plan_a"]);
 }
 
 #[tokio::test]
@@ -150,7 +147,7 @@ async fn a_lookup_key_belongs_to_one_price_until_it_is_transferred() {
         json!(null)
     );
     let found = sandbox.get("/v1/prices?lookup_keys[]=team").await;
-    assert_eq!(data(&found).iter().map(id).collect::<Vec<_>>(), [second]);
+    assert_eq!(ids(&found), [second]);
 }
 
 #[tokio::test]
@@ -162,17 +159,14 @@ async fn prices_are_listed_by_product_and_the_archived_ones_on_request() {
         .expect("an id")
         .to_owned();
     let listed = sandbox.get(format!("/v1/prices?product={product}")).await;
-    assert_eq!(
-        data(&listed).iter().map(id).collect::<Vec<_>>(),
-        [a.clone()]
-    );
+    assert_eq!(ids(&listed), [a.as_str()]);
     sandbox
         .post(format!("/v1/prices/{a}"), "active=false")
         .await;
     let active = sandbox.get("/v1/prices?active=true").await;
-    assert_eq!(data(&active).iter().map(id).collect::<Vec<_>>(), [b]);
+    assert_eq!(ids(&active), [b]);
     let archived = sandbox.get("/v1/prices?active=false").await;
-    assert_eq!(data(&archived).iter().map(id).collect::<Vec<_>>(), [a]);
+    assert_eq!(ids(&archived), [a]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     fixtures::{Tenant, monthly, subscription},
-    harness::{Sandbox, data, id},
+    harness::{Sandbox, data, id, ids},
 };
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn customers_are_listed_by_exact_email() {
         .post("/v1/customers", "email=b@tenant.example")
         .await;
     let found = sandbox.get("/v1/customers?email=a@tenant.example").await;
-    assert_eq!(data(&found).iter().map(id).collect::<Vec<_>>(), [a]);
+    assert_eq!(ids(&found), [a]);
     assert_eq!(
         data(&sandbox.get("/v1/customers?email=a@tenant").await).len(),
         0

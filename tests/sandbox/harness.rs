@@ -372,6 +372,11 @@ pub(crate) fn data(list: &Value) -> &[Value] {
         .unwrap_or_else(|| panic!("{list} is not a list"))
 }
 
+/// The ids of a list's elements, in its order.
+pub(crate) fn ids(list: &Value) -> Vec<String> {
+    data(list).iter().map(id).collect()
+}
+
 /// A fault for one request to a path.
 pub(crate) fn fault(kind: &str, method: &str, path: &str) -> Value {
     json!({"kind": kind, "method": method, "path": path, "times": 1})

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::{HOUR, Tenant, monthly, period, subscription},
-    harness::{Sandbox, data, id},
+    harness::{Sandbox, data, id, ids},
 };
 
 const START: &str = "2026-01-01T00:00:00Z";
@@ -156,10 +156,7 @@ async fn invoices_are_listed_by_subscription_and_by_status() {
             tenant.customer
         ))
         .await;
-    assert_eq!(
-        data(&drafts).iter().map(id).collect::<Vec<_>>(),
-        [id(&draft)]
-    );
+    assert_eq!(ids(&drafts), [id(&draft)]);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn customers(sandbox: &Sandbox, count: usize) -> Vec<String> {
     customers
 }
 
-async fn ids(sandbox: &Sandbox, target: &str) -> (Vec<String>, bool) {
+async fn page(sandbox: &Sandbox, target: &str) -> (Vec<String>, bool) {
     let list = sandbox.get(target).await;
     assert_eq!(list["url"], "/v1/customers");
     (
@@ -32,11 +32,11 @@ async fn a_list_is_newest_first_ten_at_a_time() {
     let sandbox = Sandbox::start();
     let customers = customers(&sandbox, 12).await;
     assert_eq!(
-        ids(&sandbox, "/v1/customers").await,
+        page(&sandbox, "/v1/customers").await,
         (customers[..10].to_vec(), true)
     );
     assert_eq!(
-        ids(&sandbox, "/v1/customers?limit=12").await,
+        page(&sandbox, "/v1/customers?limit=12").await,
         (customers, false)
     );
 }
@@ -48,14 +48,14 @@ async fn pages_follow_one_another_without_gap_or_overlap() {
     let mut seen = Vec::new();
     let mut target = "/v1/customers?limit=2".to_owned();
     loop {
-        let (page, more) = ids(&sandbox, &target).await;
-        seen.extend(page);
+        let (ids, more) = page(&sandbox, &target).await;
+        seen.extend(ids);
         if !more {
             break;
         }
         target = format!(
             "/v1/customers?limit=2&starting_after={}",
-            seen.last().expect("a page")
+            seen.last().expect("an element")
         );
     }
     assert_eq!(seen, customers);
@@ -67,12 +67,12 @@ async fn ending_before_goes_back_to_the_page_before() {
     let customers = customers(&sandbox, 5).await;
     let before = format!("/v1/customers?limit=2&ending_before={}", customers[3]);
     assert_eq!(
-        ids(&sandbox, &before).await,
+        page(&sandbox, &before).await,
         (customers[1..3].to_vec(), true)
     );
     let before = format!("/v1/customers?limit=2&ending_before={}", customers[1]);
     assert_eq!(
-        ids(&sandbox, &before).await,
+        page(&sandbox, &before).await,
         (customers[..1].to_vec(), false)
     );
 }
@@ -81,10 +81,10 @@ async fn ending_before_goes_back_to_the_page_before() {
 async fn what_is_created_meanwhile_does_not_move_the_pages() {
     let sandbox = Sandbox::start();
     let before = customers(&sandbox, 4).await;
-    let (page, _) = ids(&sandbox, "/v1/customers?limit=2").await;
+    let (first, _) = page(&sandbox, "/v1/customers?limit=2").await;
     customers(&sandbox, 3).await;
-    let next = format!("/v1/customers?limit=2&starting_after={}", page[1]);
-    assert_eq!(ids(&sandbox, &next).await, (before[2..].to_vec(), false));
+    let next = format!("/v1/customers?limit=2&starting_after={}", first[1]);
+    assert_eq!(page(&sandbox, &next).await, (before[2..].to_vec(), false));
 }
 
 #[tokio::test]

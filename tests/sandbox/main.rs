@@ -23,6 +23,7 @@ mod idempotency;
 mod incomplete;
 mod invoices;
 mod lists;
+mod lives;
 mod payment_methods;
 mod persistence;
 mod pricing;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::add_card,
-    harness::{Sandbox, data, id},
+    harness::{Sandbox, id, ids},
 };
 
 async fn customer(sandbox: &Sandbox) -> String {
@@ -30,13 +30,7 @@ async fn a_card_is_attached_to_a_customer_and_listed_there() {
         format!("/v1/customers/{customer}/payment_methods"),
         format!("/v1/payment_methods?customer={customer}"),
     ] {
-        assert_eq!(
-            data(&sandbox.get(list).await)
-                .iter()
-                .map(id)
-                .collect::<Vec<_>>(),
-            [id(&card)]
-        );
+        assert_eq!(ids(&sandbox.get(list).await), [id(&card)]);
     }
 }
 

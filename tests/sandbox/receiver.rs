@@ -152,7 +152,9 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
         .chain_update(pad(0x5c))
         .chain_update(inner)
         .finalize();
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+    outer
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{Sandbox, data, id, int, text},
     openapi::openapi,
-    receiver::Receiver,
+    receiver::{Delivery, Receiver},
 };
 
 /// A sandbox that retries at once, its endpoint's id and secret, and what listens there.
@@ -52,10 +52,7 @@ async fn an_endpoint_hears_only_what_it_asked_for() {
     sandbox.post("/v1/products", "name=Plan").await;
     let deliveries = receiver.wait_for(&sandbox, 1).await;
     assert_eq!(
-        deliveries
-            .iter()
-            .map(|delivery| delivery.kind())
-            .collect::<Vec<_>>(),
+        deliveries.iter().map(Delivery::kind).collect::<Vec<_>>(),
         ["product.created"]
     );
 }
@@ -148,7 +145,7 @@ async fn webhooks_can_come_in_reverse() {
         .wait_for(&sandbox, 2)
         .await
         .iter()
-        .map(|delivery| delivery.kind())
+        .map(Delivery::kind)
         .collect();
     assert_eq!(kinds, ["product.created", "customer.created"]);
 }

@@ -216,7 +216,9 @@ async fn furnish(dir: &Path) -> Result<(), String> {
     }
     for file in ["namespace.yaml", "rbac.yaml"] {
         let file = repository().join("manifests/base").join(file);
-        apply(&admin, &file).await.map_err(|e| format!("{}: {e}", file.display()))?;
+        apply(&admin, &file)
+            .await
+            .map_err(|e| format!("{}: {e}", file.display()))?;
     }
     for crd in crds
         .list(&kube::api::ListParams::default())

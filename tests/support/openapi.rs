@@ -131,16 +131,19 @@ impl OpenApi {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (template, operation) = self.operation(method, path)?;
         let params = form::parse([query, body]);
-        let mut schema = query_schema(operation);
-        if let Some(body) =
-            operation.pointer("/requestBody/content/application~1x-www-form-urlencoded/schema")
-        {
-            overlay(&mut schema, body);
-        }
+        let schema = request_schema(operation);
         let instance = form::coerce(&params, &schema);
         let key = format!("request {method} {template}");
         let validator = self.validator(&key, &schema, &Expand::default())?;
         verdict(&validator, &instance, &key)
+    }
+
+    /// The names of the parameters an operation takes, outermost level.
+    pub(crate) fn parameters(&self, method: &str, path: &str) -> Result<Vec<String>, String> {
+        let (_, operation) = self.operation(method, path)?;
+        let schema = request_schema(operation);
+        let names = schema["properties"].as_object().into_iter().flatten();
+        Ok(names.map(|(name, _)| name.clone()).collect())
     }
 
     /// Checks what was answered to a request.
@@ -250,6 +253,17 @@ impl OpenApi {
     }
 }
 
+/// Everything an operation takes, in the query or in the body.
+fn request_schema(operation: &Value) -> Value {
+    let mut schema = query_schema(operation);
+    if let Some(body) =
+        operation.pointer("/requestBody/content/application~1x-www-form-urlencoded/schema")
+    {
+        overlay(&mut schema, body);
+    }
+    schema
+}
+
 /// The query parameters of an operation as one object schema.
 fn query_schema(operation: &Value) -> Value {
     let parameters = operation["parameters"]
@@ -295,21 +309,18 @@ fn verdict(validator: &Validator, instance: &Value, what: &str) -> Result<(), St
 
 /// Says what is wrong, and of alternatives what is wrong with each: that none fits helps nobody.
 fn describe(error: &ValidationError<'_>, problems: &mut String) {
-    match error.kind() {
-        ValidationErrorKind::AnyOf { context } => {
-            for error in context
-                .iter()
-                .flatten()
-                .filter(|error| !is_null(error.kind()))
-            {
-                describe(error, problems);
-            }
+    if let ValidationErrorKind::AnyOf { context } = error.kind() {
+        for error in context
+            .iter()
+            .flatten()
+            .filter(|error| !is_null(error.kind()))
+        {
+            describe(error, problems);
         }
-        _ => {
-            let message: String = error.to_string().chars().take(300).collect();
-            let _ = write!(problems, "\n  {}: {message}", error.instance_path());
-        }
+        return;
     }
+    let message: String = error.to_string().chars().take(300).collect();
+    let _ = write!(problems, "\n  {}: {message}", error.instance_path());
 }
 
 /// Whether all that is wrong is that the value is not null.

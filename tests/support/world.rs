@@ -30,7 +30,12 @@ pub(crate) struct World {
 impl World {
     /// A namespace, a Stripe without rate limits, and no operator yet.
     pub(crate) async fn new() -> Self {
-        let unlimited = ["--rate-limit-read", "100000", "--rate-limit-write", "100000"];
+        let unlimited = [
+            "--rate-limit-read",
+            "100000",
+            "--rate-limit-write",
+            "100000",
+        ];
         let stripe = Sandbox::start_with(&unlimited).await;
         let control_plane = ControlPlane::shared().await;
         let namespace = control_plane.namespace().await;
@@ -41,7 +46,13 @@ impl World {
             .flag("--lease-duration-seconds", "3")
             .flag("--max-requests-per-second", "1000");
         let watch = KstatusWatch::start(&admin, &namespace).await;
-        Self { stripe, namespace, options, admin, watch }
+        Self {
+            stripe,
+            namespace,
+            options,
+            admin,
+            watch,
+        }
     }
 
     /// Starts an operator.
@@ -95,7 +106,11 @@ impl World {
             "spec": spec,
         });
         self.plans()
-            .patch(&name, &PatchParams::apply("tests").force(), &Patch::Apply(plan))
+            .patch(
+                &name,
+                &PatchParams::apply("tests").force(),
+                &Patch::Apply(plan),
+            )
             .await
             .expect("applying a plan");
     }
@@ -103,7 +118,10 @@ impl World {
     /// Deletes a plan.
     pub(crate) async fn delete_plan(&self, name: &str) {
         let name = self.plan_name(name);
-        self.plans().delete(&name, &DeleteParams::default()).await.expect("deleting a plan");
+        self.plans()
+            .delete(&name, &DeleteParams::default())
+            .await
+            .expect("deleting a plan");
     }
 
     /// The manifest of an ordinary tenant on a plan, to be changed as the test needs it.
@@ -131,9 +149,14 @@ impl World {
 
     /// Applies a tenant's manifest, whatever the server says.
     pub(crate) async fn try_apply(&self, manifest: Value) -> Result<DynamicObject, kube::Error> {
-        let name = manifest["metadata"]["name"].as_str().expect("a name").to_owned();
+        let name = manifest["metadata"]["name"]
+            .as_str()
+            .expect("a name")
+            .to_owned();
         let params = PatchParams::apply("tests").force();
-        self.tenants().patch(&name, &params, &Patch::Apply(manifest)).await
+        self.tenants()
+            .patch(&name, &params, &Patch::Apply(manifest))
+            .await
     }
 
     /// Changes some fields of a tenant's spec.
@@ -162,13 +185,21 @@ impl World {
 
     /// Deletes a tenant's manifest, and returns at once.
     pub(crate) async fn delete(&self, name: &str) {
-        self.tenants().delete(name, &DeleteParams::default()).await.expect("deleting a tenant");
+        self.tenants()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("deleting a tenant");
     }
 
     /// Waits until a tenant's manifest is gone.
     pub(crate) async fn gone(&self, name: &str) {
         eventually(&format!("{name} is gone"), async || {
-            match self.tenants().get_opt(name).await.expect("reading a tenant") {
+            match self
+                .tenants()
+                .get_opt(name)
+                .await
+                .expect("reading a tenant")
+            {
                 None => Ok(()),
                 Some(tenant) => Err(format!("there is {:#}", tenant.data)),
             }
@@ -183,7 +214,12 @@ impl World {
 
     /// A plan as it is.
     pub(crate) async fn get_plan(&self, name: &str) -> Value {
-        as_json(self.plans().get(&self.plan_name(name)).await.expect("reading a plan"))
+        as_json(
+            self.plans()
+                .get(&self.plan_name(name))
+                .await
+                .expect("reading a plan"),
+        )
     }
 
     /// Waits until a tenant is as `check` wants it.
@@ -195,7 +231,11 @@ impl World {
     ) -> Value {
         eventually(&format!("{name}: {expected}"), async || {
             let tenant = self.get(name).await;
-            if check(&tenant) { Ok(tenant) } else { Err(format!("it is {tenant:#}")) }
+            if check(&tenant) {
+                Ok(tenant)
+            } else {
+                Err(format!("it is {tenant:#}"))
+            }
         })
         .await
     }
@@ -221,14 +261,20 @@ impl World {
         eventually(&format!("{name}: {reason}"), async || {
             let plan = self.get_plan(name).await;
             let as_wanted = is_current(&plan) && condition(&plan, "Ready")["reason"] == reason;
-            if as_wanted { Ok(plan) } else { Err(format!("it is {plan:#}")) }
+            if as_wanted {
+                Ok(plan)
+            } else {
+                Err(format!("it is {plan:#}"))
+            }
         })
         .await
     }
 
     /// The customers in Stripe that carry a tenant's identity. Those on `test_clock`, if given.
     pub(crate) async fn customers(&self, name: &str, test_clock: Option<&str>) -> Vec<Value> {
-        let clock = test_clock.map(|clock| format!("&test_clock={clock}")).unwrap_or_default();
+        let clock = test_clock
+            .map(|clock| format!("&test_clock={clock}"))
+            .unwrap_or_default();
         let id = self.tenant_id(name);
         let mut found = self.all(&format!("/v1/customers?limit=100{clock}")).await;
         found.retain(|customer| customer["metadata"]["tenantbilling_tenant"] == id.as_str());
@@ -237,14 +283,19 @@ impl World {
 
     /// Every subscription of a customer, live or ended.
     pub(crate) async fn subscriptions(&self, customer: &str) -> Vec<Value> {
-        self.all(&format!("/v1/subscriptions?limit=100&status=all&customer={customer}")).await
+        self.all(&format!(
+            "/v1/subscriptions?limit=100&status=all&customer={customer}"
+        ))
+        .await
     }
 
     async fn all(&self, path: &str) -> Vec<Value> {
         let mut found: Vec<Value> = Vec::new();
         loop {
             let after = found.last().and_then(|last| last["id"].as_str());
-            let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let after = after
+                .map(|id| format!("&starting_after={id}"))
+                .unwrap_or_default();
             let page = self.stripe.get(&format!("{path}{after}")).await;
             found.extend(page["data"].as_array().expect("a list").iter().cloned());
             if page["has_more"] != true {
@@ -270,14 +321,19 @@ impl World {
         let attached = self.stripe.post(&path, &[("customer", customer)]).await;
         let card = id(&attached).to_owned();
         let default = [("invoice_settings[default_payment_method]", card.as_str())];
-        self.stripe.post(&format!("/v1/customers/{customer}"), &default).await;
+        self.stripe
+            .post(&format!("/v1/customers/{customer}"), &default)
+            .await;
         card
     }
 
     /// Creates an object as an administrator of the cluster.
     pub(crate) async fn create(&self, manifest: Value) -> DynamicObject {
         let object: DynamicObject = serde_json::from_value(manifest).expect("an object");
-        self.tenants().create(&PostParams::default(), &object).await.expect("creating a tenant")
+        self.tenants()
+            .create(&PostParams::default(), &object)
+            .await
+            .expect("creating a tenant")
     }
 }
 
@@ -294,7 +350,10 @@ pub(crate) fn is_current(object: &Value) -> bool {
 /// A condition of an object; null when it has none of that type.
 pub(crate) fn condition(object: &Value, kind: &str) -> Value {
     let conditions = object["status"]["conditions"].as_array();
-    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    let found = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == kind);
     found.cloned().unwrap_or_default()
 }
 

@@ -14,7 +14,10 @@ fn now() -> Timestamp {
 }
 
 fn key() -> TenantKey {
-    TenantKey { owner: "default".into(), tenant: "t1".into() }
+    TenantKey {
+        owner: "default".into(),
+        tenant: "t1".into(),
+    }
 }
 
 fn price(plan: &str, amount: i64) -> Price {
@@ -102,7 +105,11 @@ fn active() -> Subscription {
 }
 
 fn with(subscriptions: Vec<Subscription>) -> Observed {
-    Observed { customers: vec![customer()], subscriptions, ..Observed::default() }
+    Observed {
+        customers: vec![customer()],
+        subscriptions,
+        ..Observed::default()
+    }
 }
 
 fn plan_of(desired: &Desired, observed: &Observed) -> Plan {
@@ -110,7 +117,11 @@ fn plan_of(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 fn steps(desired: &Desired, observed: &Observed) -> Vec<String> {
-    plan_of(desired, observed).steps.iter().map(ToString::to_string).collect()
+    plan_of(desired, observed)
+        .steps
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn hold(desired: &Desired, observed: &Observed) -> &'static str {
@@ -135,22 +146,35 @@ fn without_a_trial_the_subscription_waits_for_a_payment_method() {
     let plan = plan_of(&desired, &Observed::default());
     assert_eq!(plan.steps.len(), 1, "only the customer is made");
     assert_eq!(plan.hold.unwrap().kind, HoldKind::Waiting);
-    assert_eq!(steps(&desired, &with(vec![])), ["+ subscribe cus_1 to pro (price_pro, 99.00 usd)"]);
+    assert_eq!(
+        steps(&desired, &with(vec![])),
+        ["+ subscribe cus_1 to pro (price_pro, 99.00 usd)"]
+    );
     desired.price.unit_amount = Some(0);
     let plan = plan_of(&desired, &Observed::default());
-    assert_eq!((plan.steps.len(), plan.hold), (2, None), "a free plan needs no payment method");
+    assert_eq!(
+        (plan.steps.len(), plan.hold),
+        (2, None),
+        "a free plan needs no payment method"
+    );
 }
 
 #[test]
 fn in_sync_there_is_nothing_to_do() {
-    assert_eq!(plan_of(&desired(), &with(vec![trialing()])), Plan::default());
+    assert_eq!(
+        plan_of(&desired(), &with(vec![trialing()])),
+        Plan::default()
+    );
     assert_eq!(plan_of(&desired(), &with(vec![active()])), Plan::default());
 }
 
 #[test]
 fn declared_customer_fields_are_enforced_and_others_left_alone() {
     let mut desired = desired();
-    desired.customer.address = Some(Address { country: Some("DE".into()), ..Address::default() });
+    desired.customer.address = Some(Address {
+        country: Some("DE".into()),
+        ..Address::default()
+    });
     let mut observed = with(vec![active()]);
     observed.customers[0].email = Some("old@acme.example".into());
     observed.customers[0].phone = Some("+1".into());
@@ -167,7 +191,9 @@ fn a_plan_change_is_one_item_update() {
     desired.price = price("enterprise", 49_900);
     assert_eq!(
         steps(&desired, &with(vec![active()])),
-        ["~ update sub_1: subscription.price \"pro (price_pro 99.00 usd)\" -> \"enterprise (price_enterprise 499.00 usd)\""]
+        [
+            "~ update sub_1: subscription.price \"pro (price_pro 99.00 usd)\" -> \"enterprise (price_enterprise 499.00 usd)\""
+        ]
     );
 }
 
@@ -181,15 +207,25 @@ fn a_plan_change_moves_no_trial_that_the_plan_granted() {
 #[test]
 fn new_terms_of_a_plan_are_for_new_subscribers() {
     let mut desired = desired();
-    desired.price = Price { id: "price_pro_2".into(), ..price("pro", 10_900) };
+    desired.price = Price {
+        id: "price_pro_2".into(),
+        ..price("pro", 10_900)
+    };
     let recorded = Recorded {
         plan: Some("pro".into()),
         price_id: Some("price_pro".into()),
         ..Recorded::default()
     };
     let observed = with(vec![active()]);
-    assert!(tenant(&desired, &observed, &recorded, now()).steps.is_empty());
-    assert!(steps(&desired, &observed).is_empty(), "even when the status was lost");
+    assert!(
+        tenant(&desired, &observed, &recorded, now())
+            .steps
+            .is_empty()
+    );
+    assert!(
+        steps(&desired, &observed).is_empty(),
+        "even when the status was lost"
+    );
     // Drift away from the older price goes back to it, not to the new one.
     let mut drifted = observed;
     drifted.subscriptions[0].items[0].price = price("starter", 2900);
@@ -201,7 +237,10 @@ fn new_terms_of_a_plan_are_for_new_subscribers() {
 fn another_currency_is_held_not_sent() {
     let mut desired = desired();
     desired.plan = "pro-eur".into();
-    desired.price = Price { currency: "eur".into(), ..price("pro-eur", 9900) };
+    desired.price = Price {
+        currency: "eur".into(),
+        ..price("pro-eur", 9900)
+    };
     let observed = with(vec![active()]);
     assert_eq!(hold(&desired, &observed), reason::CURRENCY_LOCKED);
     assert!(steps(&desired, &observed).is_empty());
@@ -210,30 +249,51 @@ fn another_currency_is_held_not_sent() {
 #[test]
 fn two_live_subscriptions_are_reported_and_not_touched() {
     let two = vec![active(), subscription("sub_2", SubscriptionStatus::PastDue)];
-    assert_eq!(hold(&desired(), &with(two.clone())), reason::DUPLICATE_SUBSCRIPTIONS);
+    assert_eq!(
+        hold(&desired(), &with(two.clone())),
+        reason::DUPLICATE_SUBSCRIPTIONS
+    );
     assert!(steps(&desired(), &with(two)).is_empty());
 }
 
 #[test]
 fn two_customers_are_reported_and_nothing_is_done() {
     let mut observed = with(vec![]);
-    observed.customers.push(Customer { id: "cus_2".into(), ..customer() });
+    observed.customers.push(Customer {
+        id: "cus_2".into(),
+        ..customer()
+    });
     assert_eq!(hold(&desired(), &observed), reason::DUPLICATE_CUSTOMERS);
     assert!(steps(&desired(), &observed).is_empty());
 }
 
 #[test]
 fn a_subscription_made_by_someone_else_blocks_a_second_one() {
-    let foreign = Subscription { key: None, ..subscription("sub_9", SubscriptionStatus::Active) };
-    assert_eq!(hold(&desired(), &with(vec![foreign])), reason::FOREIGN_SUBSCRIPTION);
+    let foreign = Subscription {
+        key: None,
+        ..subscription("sub_9", SubscriptionStatus::Active)
+    };
+    assert_eq!(
+        hold(&desired(), &with(vec![foreign])),
+        reason::FOREIGN_SUBSCRIPTION
+    );
 }
 
 #[test]
 fn a_recorded_subscription_stays_the_tenants_when_its_metadata_are_edited() {
-    let edited = Subscription { key: None, ..active() };
-    let recorded = Recorded { subscription_id: Some("sub_1".into()), ..Recorded::default() };
+    let edited = Subscription {
+        key: None,
+        ..active()
+    };
+    let recorded = Recorded {
+        subscription_id: Some("sub_1".into()),
+        ..Recorded::default()
+    };
     let plan = tenant(&desired(), &with(vec![edited]), &recorded, now());
-    assert!(matches!(&plan.steps[..], [Step::RestoreIdentity { .. }]), "{plan:?}");
+    assert!(
+        matches!(&plan.steps[..], [Step::RestoreIdentity { .. }]),
+        "{plan:?}"
+    );
 }
 
 #[test]
@@ -242,7 +302,10 @@ fn what_the_customer_cancelled_is_respected() {
     let observed = with(vec![ended]);
     assert_eq!(hold(&desired(), &observed), reason::CANCELED_IN_STRIPE);
     assert!(steps(&desired(), &observed).is_empty());
-    let ending = Subscription { cancel_at_period_end: true, ..active() };
+    let ending = Subscription {
+        cancel_at_period_end: true,
+        ..active()
+    };
     let plan = plan_of(&desired(), &with(vec![ending]));
     assert!(plan.steps.is_empty() && plan.hold.is_none());
     assert_eq!(plan.reported[0].field, "subscription.cancelAtPeriodEnd");
@@ -251,14 +314,20 @@ fn what_the_customer_cancelled_is_respected() {
 #[test]
 fn acknowledging_a_cancellation_opens_the_way_to_subscribe_again_without_a_trial() {
     let mut desired = desired();
-    let ended = Subscription { trial_start: Some(now()), ..subscription("sub_1", SubscriptionStatus::Canceled) };
+    let ended = Subscription {
+        trial_start: Some(now()),
+        ..subscription("sub_1", SubscriptionStatus::Canceled)
+    };
     desired.lifecycle = Lifecycle::Canceled;
     assert_eq!(
         steps(&desired, &with(vec![ended.clone()])),
         ["~ note on sub_1 that the manifest ends it"]
     );
     desired.lifecycle = Lifecycle::Active;
-    let acknowledged = Subscription { canceled_by_manifest: true, ..ended };
+    let acknowledged = Subscription {
+        canceled_by_manifest: true,
+        ..ended
+    };
     assert_eq!(
         steps(&desired, &with(vec![acknowledged])),
         ["+ subscribe cus_1 to pro (price_pro, 99.00 usd)"]
@@ -269,7 +338,10 @@ fn acknowledging_a_cancellation_opens_the_way_to_subscribe_again_without_a_trial
 fn what_the_manifest_cancelled_the_manifest_takes_back() {
     let mut desired = desired();
     desired.lifecycle = Lifecycle::CancelAtPeriodEnd;
-    assert_eq!(steps(&desired, &with(vec![active()])), ["- cancel sub_1 at the end of its period"]);
+    assert_eq!(
+        steps(&desired, &with(vec![active()])),
+        ["- cancel sub_1 at the end of its period"]
+    );
     let ending = Subscription {
         cancel_at_period_end: true,
         canceled_by_manifest: true,
@@ -289,21 +361,33 @@ fn cancelling_now_marks_before_it_cancels() {
     desired.lifecycle = Lifecycle::Canceled;
     assert_eq!(
         steps(&desired, &with(vec![active()])),
-        ["~ note on sub_1 that the manifest ends it", "- cancel sub_1 now"]
+        [
+            "~ note on sub_1 that the manifest ends it",
+            "- cancel sub_1 now"
+        ]
     );
 }
 
 #[test]
 fn a_cancelled_tenant_that_never_was_needs_nothing() {
-    let desired = Desired { lifecycle: Lifecycle::Canceled, ..desired() };
+    let desired = Desired {
+        lifecycle: Lifecycle::Canceled,
+        ..desired()
+    };
     assert_eq!(plan_of(&desired, &Observed::default()), Plan::default());
 }
 
 #[test]
 fn a_deleted_customer_is_not_silently_replaced() {
-    let observed = Observed { deleted_customer: Some("cus_1".into()), ..Observed::default() };
+    let observed = Observed {
+        deleted_customer: Some("cus_1".into()),
+        ..Observed::default()
+    };
     assert_eq!(hold(&desired(), &observed), reason::CUSTOMER_DELETED);
-    let canceled = Desired { lifecycle: Lifecycle::Canceled, ..desired() };
+    let canceled = Desired {
+        lifecycle: Lifecycle::Canceled,
+        ..desired()
+    };
     assert_eq!(plan_of(&canceled, &observed), Plan::default());
 }
 
@@ -315,7 +399,10 @@ fn editing_the_trial_moves_its_end_and_an_extension_in_the_dashboard_stands() {
     let end = trialing().start_date + (30 * 24).hours();
     assert!(matches!(plan.steps[..], [Step::MoveTrialEnd { end: Some(at), .. }] if at == end));
     desired.trial = TrialTerms::Tenant(14);
-    let extended = Subscription { trial_end: Some(now() + (60 * 24).hours()), ..trialing() };
+    let extended = Subscription {
+        trial_end: Some(now() + (60 * 24).hours()),
+        ..trialing()
+    };
     assert!(steps(&desired, &with(vec![extended])).is_empty());
 }
 
@@ -324,7 +411,10 @@ fn a_trial_cut_to_the_past_ends_now_but_only_if_somebody_can_pay() {
     let mut desired = desired();
     desired.trial = TrialTerms::Tenant(3);
     let mut observed = with(vec![trialing()]);
-    assert!(matches!(plan_of(&desired, &observed).steps[..], [Step::MoveTrialEnd { end: None, .. }]));
+    assert!(matches!(
+        plan_of(&desired, &observed).steps[..],
+        [Step::MoveTrialEnd { end: None, .. }]
+    ));
     observed.customers[0].default_payment_method = None;
     assert_eq!(hold(&desired, &observed), reason::PAYMENT_METHOD_MISSING);
 }
@@ -334,22 +424,37 @@ fn someone_elses_schedule_is_not_fought() {
     let mut desired = desired();
     desired.plan = "starter".into();
     desired.price = price("starter", 2900);
-    let scheduled = Subscription { schedule: Some("sub_sched_1".into()), ..active() };
-    assert_eq!(hold(&desired, &with(vec![scheduled.clone()])), reason::SCHEDULE_ATTACHED);
+    let scheduled = Subscription {
+        schedule: Some("sub_sched_1".into()),
+        ..active()
+    };
+    assert_eq!(
+        hold(&desired, &with(vec![scheduled.clone()])),
+        reason::SCHEDULE_ATTACHED
+    );
     assert!(steps(&desired, &with(vec![scheduled])).is_empty());
 }
 
 #[test]
 fn an_open_first_payment_is_waited_for() {
     let incomplete = subscription("sub_1", SubscriptionStatus::Incomplete);
-    assert_eq!(hold(&desired(), &with(vec![incomplete])), reason::AWAITING_PAYMENT);
+    assert_eq!(
+        hold(&desired(), &with(vec![incomplete])),
+        reason::AWAITING_PAYMENT
+    );
     let expired = subscription("sub_1", SubscriptionStatus::IncompleteExpired);
-    assert_eq!(hold(&desired(), &with(vec![expired])), reason::SUBSCRIPTION_EXPIRED);
+    assert_eq!(
+        hold(&desired(), &with(vec![expired])),
+        reason::SUBSCRIPTION_EXPIRED
+    );
 }
 
 #[test]
 fn deletion_follows_its_policy_for_the_tenants_own_live_subscriptions() {
-    let foreign = Subscription { key: None, ..subscription("sub_9", SubscriptionStatus::Active) };
+    let foreign = Subscription {
+        key: None,
+        ..subscription("sub_9", SubscriptionStatus::Active)
+    };
     let ended = subscription("sub_0", SubscriptionStatus::Canceled);
     let observed = with(vec![active(), foreign, ended]);
     let steps = |policy| -> Vec<String> {
@@ -357,17 +462,26 @@ fn deletion_follows_its_policy_for_the_tenants_own_live_subscriptions() {
         steps.iter().map(ToString::to_string).collect()
     };
     assert!(steps(DeletionPolicy::Retain).is_empty());
-    assert_eq!(steps(DeletionPolicy::CancelAtPeriodEnd), ["- cancel sub_1 at the end of its period"]);
+    assert_eq!(
+        steps(DeletionPolicy::CancelAtPeriodEnd),
+        ["- cancel sub_1 at the end of its period"]
+    );
     assert_eq!(
         steps(DeletionPolicy::CancelNow),
-        ["~ note on sub_1 that the manifest ends it", "- cancel sub_1 now"]
+        [
+            "~ note on sub_1 that the manifest ends it",
+            "- cancel sub_1 now"
+        ]
     );
 }
 
 /// What Stripe would hold after a step, by Stripe's rules.
 fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp) {
     match step {
-        Step::CreateCustomer { details, test_clock } => observed.customers.push(Customer {
+        Step::CreateCustomer {
+            details,
+            test_clock,
+        } => observed.customers.push(Customer {
             id: "cus_new".into(),
             key: Some(desired.key.clone()),
             name: Some(details.name.clone()),
@@ -387,9 +501,18 @@ fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp
                 customer.key = Some(desired.key.clone());
             }
         }
-        Step::CreateSubscription { price, trial_days, declared_trial_days, .. } => {
+        Step::CreateSubscription {
+            price,
+            trial_days,
+            declared_trial_days,
+            ..
+        } => {
             let trial_end = (*trial_days > 0).then(|| now + (*trial_days * 24).hours());
-            let status = if *trial_days > 0 { SubscriptionStatus::Trialing } else { SubscriptionStatus::Active };
+            let status = if *trial_days > 0 {
+                SubscriptionStatus::Trialing
+            } else {
+                SubscriptionStatus::Active
+            };
             let mut made = subscription("sub_new", status);
             made.customer.clone_from(&observed.customers[0].id);
             made.start_date = now;
@@ -401,17 +524,35 @@ fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp
             made.currency.clone_from(&price.currency);
             observed.subscriptions.push(made);
         }
-        Step::SwapPrice { subscription, item, price, .. } => {
+        Step::SwapPrice {
+            subscription,
+            item,
+            price,
+            ..
+        } => {
             let target = if *price == desired.price.id {
                 desired.price.clone()
             } else {
-                Price { id: price.clone(), plan: Some(desired.plan.clone()), ..desired.price.clone() }
+                Price {
+                    id: price.clone(),
+                    plan: Some(desired.plan.clone()),
+                    ..desired.price.clone()
+                }
             };
-            let item_ = find(observed, subscription).items.iter_mut().find(|i| i.id == *item).unwrap();
+            let item_ = find(observed, subscription)
+                .items
+                .iter_mut()
+                .find(|i| i.id == *item)
+                .unwrap();
             item_.price = target;
             item_.quantity = Some(1);
         }
-        Step::MoveTrialEnd { subscription, end, declared_trial_days, .. } => {
+        Step::MoveTrialEnd {
+            subscription,
+            end,
+            declared_trial_days,
+            ..
+        } => {
             let subscription = find(observed, subscription);
             subscription.trial_end = Some(end.unwrap_or(now));
             subscription.trial_days = Some(*declared_trial_days);
@@ -436,7 +577,11 @@ fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp
         Step::CancelNow { subscription } => {
             find(observed, subscription).status = SubscriptionStatus::Canceled;
         }
-        Step::RestoreIdentity { subscription, declared_trial_days, .. } => {
+        Step::RestoreIdentity {
+            subscription,
+            declared_trial_days,
+            ..
+        } => {
             let subscription = find(observed, subscription);
             subscription.key = Some(desired.key.clone());
             subscription.trial_days = Some(*declared_trial_days);
@@ -445,7 +590,11 @@ fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp
 }
 
 fn find<'a>(observed: &'a mut Observed, id: &str) -> &'a mut Subscription {
-    observed.subscriptions.iter_mut().find(|s| s.id == id).expect("an unknown subscription")
+    observed
+        .subscriptions
+        .iter_mut()
+        .find(|s| s.id == id)
+        .expect("an unknown subscription")
 }
 
 prop_compose! {
@@ -544,7 +693,11 @@ prop_compose! {
 }
 
 fn live(observed: &Observed) -> usize {
-    observed.subscriptions.iter().filter(|s| s.status.is_live()).count()
+    observed
+        .subscriptions
+        .iter()
+        .filter(|s| s.status.is_live())
+        .count()
 }
 
 proptest! {
