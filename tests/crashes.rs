@@ -65,7 +65,11 @@ impl Chapter {
             }
             Self::Rename => world.edit(TENANT, renamed("Acme Ltd")).await,
             Self::LongerTrial => world.edit(TENANT, json!({"trial": {"days": 30}})).await,
-            Self::Upgrade => world.edit(TENANT, json!({"plan": world.plan_name("pro")})).await,
+            Self::Upgrade => {
+                world
+                    .edit(TENANT, json!({"plan": world.plan_name("pro")}))
+                    .await
+            }
             Self::CancelAtPeriodEnd => world.edit(TENANT, lifecycle("CancelAtPeriodEnd")).await,
             Self::Cancel => world.edit(TENANT, lifecycle("Canceled")).await,
             Self::StayAfterAll | Self::SubscribeAgain => {
@@ -135,11 +139,19 @@ struct Calm {
 async fn new_world() -> (World, Operator) {
     let mut world = World::new().await;
     // Without polls in between, a chapter makes the same reads every time.
-    let flag = world.options.flags.iter().position(|flag| flag == "--event-poll-seconds").unwrap();
+    let flag = world
+        .options
+        .flags
+        .iter()
+        .position(|flag| flag == "--event-poll-seconds")
+        .unwrap();
     world.options.flags[flag + 1] = "3600".to_owned();
     let operator = world.operator().await;
     eventually("the account is listed", async || {
-        let listed = operator.process().log().contains("listed the Stripe account");
+        let listed = operator
+            .process()
+            .log()
+            .contains("listed the Stripe account");
         listed.then_some(()).ok_or_else(|| "it is not".to_owned())
     })
     .await;
@@ -156,10 +168,18 @@ async fn learn() -> Vec<Calm> {
         chapter.reached(&world).await;
         let requests = world.stripe.requests().await;
         let (writes, reads) = targets(&requests);
-        assert!(!writes.is_empty(), "{chapter:?} changes something in Stripe");
+        assert!(
+            !writes.is_empty(),
+            "{chapter:?} changes something in Stripe"
+        );
         let after = stripe(&world).await;
         chapter.aftermath(&world).await;
-        life.push(Calm { chapter, writes, reads, after });
+        life.push(Calm {
+            chapter,
+            writes,
+            reads,
+            after,
+        });
     }
     world.finish().await;
     life
@@ -201,7 +221,11 @@ async fn stripe(world: &World) -> Value {
     }
     let product = |product: &Value| json!([product["name"], product["metadata"]]);
     let price = |price: &Value| json!([price["unit_amount"], price["active"], price["metadata"]]);
-    let products: Vec<_> = list(world, "/v1/products?").await.iter().map(product).collect();
+    let products: Vec<_> = list(world, "/v1/products?")
+        .await
+        .iter()
+        .map(product)
+        .collect();
     let prices: Vec<_> = list(world, "/v1/prices?").await.iter().map(price).collect();
     let all = json!({"customers": tenants, "products": products, "prices": prices});
     serde_json::from_str(&all.to_string().replace(&world.namespace, "NAMESPACE")).unwrap()
@@ -239,7 +263,9 @@ async fn disturbed(
     for calm in life {
         let chapter = calm.chapter;
         let edits = matches!(how, Disturbance::UnansweredUntilEdited);
-        let target = targets(calm).get(nth).filter(|_| !edits || chapter.has_manifest());
+        let target = targets(calm)
+            .get(nth)
+            .filter(|_| !edits || chapter.has_manifest());
         if chapter == Chapter::Rename {
             edited = None;
         }
@@ -274,7 +300,10 @@ async fn disturbed(
             expected["customers"][0]["name"] = json!(name);
         }
         let found = stripe(&world).await;
-        assert_eq!(found, expected, "after {chapter:?}, request {nth} {how:?}: {target:?}");
+        assert_eq!(
+            found, expected,
+            "after {chapter:?}, request {nth} {how:?}: {target:?}"
+        );
         chapter.aftermath(&world).await;
         if chapter == Chapter::SubscribeAgain {
             stays_so(&world).await;
@@ -301,7 +330,11 @@ fn fault(target: &Target, how: Disturbance) -> Value {
 async fn met_or_reached(world: &World, chapter: Chapter, fault: &str, wanted: u64) -> bool {
     let met = eventually("the fault meets a request", async || {
         let hits = world.stripe.fault_hits(fault).await;
-        if hits >= wanted { Ok(()) } else { Err(format!("{hits} met so far")) }
+        if hits >= wanted {
+            Ok(())
+        } else {
+            Err(format!("{hits} met so far"))
+        }
     });
     tokio::select! {
         () = met => true,
@@ -314,7 +347,10 @@ async fn stays_so(world: &World) {
     world.stripe.forget_requests().await;
     world.look_again(TENANT).await;
     let writes = world.stripe.writes().await;
-    assert!(writes.is_empty(), "in sync, nothing is written: {writes:#?}");
+    assert!(
+        writes.is_empty(),
+        "in sync, nothing is written: {writes:#?}"
+    );
 }
 
 /// Disturbs every write of the life once.
@@ -324,7 +360,9 @@ async fn disturb_every_write(how: Disturbance) {
     let runs = (0..rounds).map(|nth| disturbed(&life, |calm| &calm.writes, nth, how));
     let met: usize = join_all(runs).await.into_iter().sum();
     let edits = matches!(how, Disturbance::UnansweredUntilEdited);
-    let in_question = life.iter().filter(|calm| !edits || calm.chapter.has_manifest());
+    let in_question = life
+        .iter()
+        .filter(|calm| !edits || calm.chapter.has_manifest());
     let writes: usize = in_question.map(|calm| calm.writes.len()).sum();
     assert_eq!(met, writes, "every write is disturbed once");
 }
@@ -372,4 +410,70 @@ async fn a_write_is_answered_with_500() {
 #[tokio::test]
 async fn the_manifest_is_edited_while_a_write_is_unanswered() {
     disturb_every_write(Disturbance::UnansweredUntilEdited).await;
+}
+
+/// A creation is carried out but not answered; then the manifest is deleted, and applied again
+/// with another name.
+async fn deleted_after_unanswered(path: &str, how: Disturbance) {
+    let (world, mut operator) = new_world().await;
+    world.plan("starter", "29.00").await;
+    world.plan_reason("starter", "Succeeded").await;
+    let target = Target {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        skip: 0,
+    };
+    let fault = world.stripe.fault(fault(&target, how)).await;
+    let mut manifest = world.manifest(TENANT, "starter");
+    manifest["spec"]["deletionPolicy"] = json!("CancelNow");
+    world.apply(manifest.clone()).await;
+    let unanswered = if let Disturbance::Killed(_) = how {
+        1
+    } else {
+        ATTEMPTS
+    };
+    eventually("the creation is not answered", async || {
+        let hits = world.stripe.fault_hits(&fault).await;
+        if hits >= unanswered {
+            Ok(())
+        } else {
+            Err(format!("{hits} met so far"))
+        }
+    })
+    .await;
+    if let Disturbance::Killed(_) = how {
+        operator.kill();
+        world.delete(TENANT).await;
+        operator = world.operator().await;
+    } else {
+        world.delete(TENANT).await;
+    }
+    world.stripe.clear_fault(&fault).await;
+    world.gone(TENANT).await;
+    let subscriptions = list(&world, "/v1/subscriptions?status=all").await;
+    let live = subscriptions.iter().find(|s| s["status"] != "canceled");
+    assert_eq!(live, None, "{path}, {how:?}: it would be billed for ever");
+
+    manifest["spec"]["customer"]["name"] = json!("Acme again");
+    world.apply(manifest).await;
+    let settled = |tenant: &Value| tenant["status"]["stripe"]["customerId"].is_string();
+    world.until(TENANT, "billed again", settled).await;
+    let customers = list(&world, "/v1/customers?").await;
+    assert_eq!(customers.len(), 1, "{path}, {how:?}: {customers:#?}");
+    drop(operator);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_manifest_is_deleted_while_a_creation_is_unanswered() {
+    let mut runs = Vec::new();
+    for path in ["/v1/customers", "/v1/subscriptions"] {
+        for how in [
+            Disturbance::UnansweredUntilEdited,
+            Disturbance::Killed("hold_after"),
+        ] {
+            runs.push(deleted_after_unanswered(path, how));
+        }
+    }
+    join_all(runs).await;
 }
