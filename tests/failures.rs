@@ -27,13 +27,19 @@ async fn world_with_acme() -> (World, Operator) {
 
 fn mentions(message: &str, words: &[&str]) {
     for word in words {
-        assert!(message.contains(word), "\"{message}\" does not mention \"{word}\"");
+        assert!(
+            message.contains(word),
+            "\"{message}\" does not mention \"{word}\""
+        );
     }
 }
 
 /// Every answer of Stripe's is this from now on; gives the fault's id.
 async fn everything_fails(world: &World, status: u16) -> String {
-    world.stripe.fault(json!({"kind": "status", "status": status, "times": 0})).await
+    world
+        .stripe
+        .fault(json!({"kind": "status", "status": status, "times": 0}))
+        .await
 }
 
 async fn nothing_written(world: &World) {
@@ -49,7 +55,10 @@ fn path_of(object: &Value) -> String {
 /// What somebody does in the Dashboard other than changing something.
 async fn dashboard_delete(world: &World, object: &Value) {
     let deletion = json!({"method": "DELETE", "path": path_of(object), "params": {}});
-    world.stripe.control(Method::POST, "/dashboard", deletion).await;
+    world
+        .stripe
+        .control(Method::POST, "/dashboard", deletion)
+        .await;
 }
 
 /// Puts a key into the operator's key file, as a mounted secret changes: all at once.
@@ -65,13 +74,18 @@ async fn fails_and_recovers(fault: Value, reason: &str, words: &[&str]) {
     let (world, _operator) = world_with_acme().await;
     let (customer, _) = world.one_of_each("acme", None).await;
     let fault = world.stripe.fault(fault).await;
-    world.edit("acme", json!({"customer": {"name": "Renamed"}})).await;
+    world
+        .edit("acme", json!({"customer": {"name": "Renamed"}}))
+        .await;
     let message = world.reconciling("acme", reason).await;
     mentions(&message, words);
     world.stripe.clear_fault(&fault).await;
     world.ready("acme").await;
     let (same, _) = world.one_of_each("acme", None).await;
-    assert_eq!((&same["id"], &same["name"]), (&customer["id"], &json!("Renamed")));
+    assert_eq!(
+        (&same["id"], &same["name"]),
+        (&customer["id"], &json!("Renamed"))
+    );
     world.finish().await;
 }
 
@@ -101,13 +115,23 @@ async fn no_connection_to_stripe_is_waited_out() {
 #[tokio::test]
 async fn a_proxys_error_page_is_no_answer_of_stripes() {
     let fault = json!({"kind": "status", "status": 502, "body": "html", "times": 0});
-    fails_and_recovers(fault, "StripeUnavailable", &["is a proxy in between?", "status 502"]).await;
+    fails_and_recovers(
+        fault,
+        "StripeUnavailable",
+        &["is a proxy in between?", "status 502"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_proxys_404_does_not_pass_for_a_deleted_customer() {
     let fault = json!({"kind": "status", "status": 404, "body": "html", "times": 0});
-    fails_and_recovers(fault, "StripeUnavailable", &["is a proxy in between?", "status 404"]).await;
+    fails_and_recovers(
+        fault,
+        "StripeUnavailable",
+        &["is a proxy in between?", "status 404"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -131,7 +155,10 @@ async fn answers_lost_after_the_deed_make_nothing_twice() {
     world.one_of_each("acme", None).await;
     let customers = world.stripe.get("/v1/customers?limit=100").await;
     assert_eq!(customers["data"].as_array().unwrap().len(), 1);
-    let subscriptions = world.stripe.get("/v1/subscriptions?limit=100&status=all").await;
+    let subscriptions = world
+        .stripe
+        .get("/v1/subscriptions?limit=100&status=all")
+        .await;
     assert_eq!(subscriptions["data"].as_array().unwrap().len(), 1);
     world.finish().await;
 }
@@ -144,9 +171,13 @@ async fn one_tenants_failure_delays_no_other() {
     let (customer, _) = world.one_of_each("acme", None).await;
     let failing = json!({"kind": "status", "status": 500, "method": "POST", "path": path_of(&customer), "times": 0});
     let fault = world.stripe.fault(failing).await;
-    world.edit("acme", json!({"customer": {"name": "Renamed"}})).await;
+    world
+        .edit("acme", json!({"customer": {"name": "Renamed"}}))
+        .await;
     world.reconciling("acme", "StripeUnavailable").await;
-    world.edit("other", json!({"customer": {"name": "Not Delayed"}})).await;
+    world
+        .edit("other", json!({"customer": {"name": "Not Delayed"}}))
+        .await;
     world.ready("other").await;
     world.tenant("third", "pro").await;
     world.ready("third").await;
@@ -162,12 +193,17 @@ async fn one_tenants_failure_delays_no_other() {
 async fn a_request_that_hangs_holds_up_only_its_tenant() {
     let (world, _operator) = world_with_acme().await;
     let (customer, _) = world.one_of_each("acme", None).await;
-    let hanging = json!({"kind": "hold_before", "method": "POST", "path": path_of(&customer), "times": 0});
+    let hanging =
+        json!({"kind": "hold_before", "method": "POST", "path": path_of(&customer), "times": 0});
     let fault = world.stripe.fault(hanging).await;
-    world.edit("acme", json!({"customer": {"name": "Renamed"}})).await;
-    eventually("a request hangs", async || match world.stripe.fault_hits(&fault).await {
-        0 => Err("none does".to_owned()),
-        _ => Ok(()),
+    world
+        .edit("acme", json!({"customer": {"name": "Renamed"}}))
+        .await;
+    eventually("a request hangs", async || {
+        match world.stripe.fault_hits(&fault).await {
+            0 => Err("none does".to_owned()),
+            _ => Ok(()),
+        }
     })
     .await;
     world.tenant("other", "pro").await;
@@ -189,8 +225,17 @@ async fn a_revoked_key_is_said_and_its_successor_is_taken_up_without_a_restart()
     let _operator = world.operator().await;
     world.tenant("acme", "pro").await;
     world.ready("acme").await;
-    world.stripe.control(Method::POST, "/keys/revoke", json!({"key": "sk_test_first"})).await;
-    world.edit("acme", json!({"customer": {"name": "Renamed"}})).await;
+    world
+        .stripe
+        .control(
+            Method::POST,
+            "/keys/revoke",
+            json!({"key": "sk_test_first"}),
+        )
+        .await;
+    world
+        .edit("acme", json!({"customer": {"name": "Renamed"}}))
+        .await;
     let message = world.reconciling("acme", "StripeUnauthorized").await;
     mentions(&message, &["Stripe does not accept the key", "status 401"]);
     assert!(!message.contains("sk_test_first"), "{message}");
@@ -223,7 +268,10 @@ async fn refuses_to_act_with(key: &str, words: &[&str], elsewhere: &str) {
     let (world, _operator) = world_with_acme().await;
     let before = world.one_of_each("acme", None).await;
     let other = json!({"key": "sk_test_other", "account": "acct_1Other"});
-    world.stripe.control(Method::POST, "/keys/account", other).await;
+    world
+        .stripe
+        .control(Method::POST, "/keys/account", other)
+        .await;
     world.stripe.forget_requests().await;
     use_key(&world, key);
     let message = world.plan_stalled("pro", "WrongAccount").await;
@@ -231,22 +279,34 @@ async fn refuses_to_act_with(key: &str, words: &[&str], elsewhere: &str) {
     let message = world.stalled("acme", "WrongAccount").await;
     mentions(&message, &["nothing is touched", "the right key"]);
     mentions(&message, words);
-    world.edit("acme", json!({"customer": {"name": "Renamed"}})).await;
+    world
+        .edit("acme", json!({"customer": {"name": "Renamed"}}))
+        .await;
     world.stalled("acme", "WrongAccount").await;
     world.tenant("newcomer", "pro").await;
     world.reconciling("newcomer", "PlanNotReady").await;
     nothing_written(&world).await;
     assert_eq!(world.one_of_each("acme", None).await, before);
-    let counts = world.stripe.control(Method::GET, "/state", Value::Null).await;
+    let counts = world
+        .stripe
+        .control(Method::GET, "/state", Value::Null)
+        .await;
     let there = &counts["accounts"][elsewhere];
-    assert_eq!((&there["customers"], &there["products"]), (&json!(0), &json!(0)), "{counts:#}");
+    assert_eq!(
+        (&there["customers"], &there["products"]),
+        (&json!(0), &json!(0)),
+        "{counts:#}"
+    );
 
     use_key(&world, support::sandbox::API_KEY);
     world.plan_reason("pro", "Succeeded").await;
     world.ready("acme").await;
     world.ready("newcomer").await;
     let (customer, subscription) = world.one_of_each("acme", None).await;
-    assert_eq!((&customer["id"], &customer["name"]), (&before.0["id"], &json!("Renamed")));
+    assert_eq!(
+        (&customer["id"], &customer["name"]),
+        (&before.0["id"], &json!("Renamed"))
+    );
     assert_eq!(subscription["id"], before.1["id"]);
     world.finish().await;
 }
@@ -258,7 +318,12 @@ async fn a_key_of_another_account_touches_nothing_in_either() {
 
 #[tokio::test]
 async fn a_live_key_touches_no_tenant_of_test_mode() {
-    refuses_to_act_with("sk_live_tests", &["(test mode)", "(live mode)"], "acct_1SandboxDefault00/live").await;
+    refuses_to_act_with(
+        "sk_live_tests",
+        &["(test mode)", "(live mode)"],
+        "acct_1SandboxDefault00/live",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -303,7 +368,10 @@ async fn a_subscription_somebody_else_made_is_not_doubled() {
     world.stripe.forget_requests().await;
     world.edit("acme", json!({"lifecycle": "Active"})).await;
     let message = world.stalled("acme", "ForeignSubscription").await;
-    mentions(&message, &[id(&foreign), "would bill twice", "Cancel it in Stripe"]);
+    mentions(
+        &message,
+        &[id(&foreign), "would bill twice", "Cancel it in Stripe"],
+    );
     world.look_again("acme").await;
     nothing_written(&world).await;
 
@@ -311,7 +379,10 @@ async fn a_subscription_somebody_else_made_is_not_doubled() {
     world.ready("acme").await;
     let (same, now) = world.one_of_each("acme", None).await;
     assert_eq!(same["id"], customer["id"]);
-    assert_eq!(now["metadata"]["tenantbilling_tenant"], world.tenant_id("acme").as_str());
+    assert_eq!(
+        now["metadata"]["tenantbilling_tenant"],
+        world.tenant_id("acme").as_str()
+    );
     world.finish().await;
 }
 
@@ -349,7 +420,14 @@ async fn a_deleted_customer_is_not_replaced_before_somebody_asks_for_it() {
     world.stripe.forget_requests().await;
     dashboard_delete(&world, &first).await;
     let message = world.stalled("acme", "CustomerDeleted").await;
-    mentions(&message, &[id(&first), "set spec.lifecycle to Canceled", "then set it to Active"]);
+    mentions(
+        &message,
+        &[
+            id(&first),
+            "set spec.lifecycle to Canceled",
+            "then set it to Active",
+        ],
+    );
     world.look_again("acme").await;
     nothing_written(&world).await;
 
@@ -376,17 +454,32 @@ async fn a_cancellation_at_period_end_in_the_dashboard_is_reported_and_stands() 
     let (world, _operator) = world_with_acme().await;
     let (_, subscription) = world.one_of_each("acme", None).await;
     world.stripe.forget_requests().await;
-    world.stripe.dashboard(&path_of(&subscription), json!({"cancel_at_period_end": true})).await;
+    world
+        .stripe
+        .dashboard(
+            &path_of(&subscription),
+            json!({"cancel_at_period_end": true}),
+        )
+        .await;
     let reported = |tenant: &Value| condition(tenant, "Drifted")["reason"] == "DriftReported";
     let tenant = world.until("acme", "a reported difference", reported).await;
     assert_eq!(condition(&tenant, "Drifted")["status"], "True");
     assert_eq!(condition(&tenant, "Ready")["status"], "True");
     assert_eq!(tenant["status"]["phase"], "Canceling");
-    assert_eq!(tenant["status"]["drift"][0]["field"], "subscription.cancelAtPeriodEnd");
+    assert_eq!(
+        tenant["status"]["drift"][0]["field"],
+        "subscription.cancelAtPeriodEnd"
+    );
     world.look_again("acme").await;
     nothing_written(&world).await;
 
-    world.stripe.dashboard(&path_of(&subscription), json!({"cancel_at_period_end": false})).await;
+    world
+        .stripe
+        .dashboard(
+            &path_of(&subscription),
+            json!({"cancel_at_period_end": false}),
+        )
+        .await;
     let settled = |tenant: &Value| condition(tenant, "Drifted")["status"] == "False";
     let tenant = world.until("acme", "no difference", settled).await;
     assert_eq!(tenant["status"]["phase"], "Trialing");
@@ -405,8 +498,14 @@ async fn metadata_removed_by_hand_comes_back_and_nothing_is_made_twice() {
         if !is_running {
             operator.take().unwrap().kill();
         }
-        world.stripe.dashboard(&path_of(&customer), none.clone()).await;
-        world.stripe.dashboard(&path_of(&subscription), none.clone()).await;
+        world
+            .stripe
+            .dashboard(&path_of(&customer), none.clone())
+            .await;
+        world
+            .stripe
+            .dashboard(&path_of(&subscription), none.clone())
+            .await;
         if !is_running {
             operator = Some(world.operator().await);
         }
@@ -427,7 +526,10 @@ async fn metadata_removed_by_hand_comes_back_and_nothing_is_made_twice() {
     }
     let customers = world.stripe.get("/v1/customers?limit=100").await;
     assert_eq!(customers["data"].as_array().unwrap().len(), 1);
-    let subscriptions = world.stripe.get("/v1/subscriptions?limit=100&status=all").await;
+    let subscriptions = world
+        .stripe
+        .get("/v1/subscriptions?limit=100&status=all")
+        .await;
     assert_eq!(subscriptions["data"].as_array().unwrap().len(), 1);
     drop(operator);
     world.finish().await;
@@ -441,12 +543,16 @@ async fn a_plan_in_another_currency_is_refused_and_nothing_changes() {
     world.plan_reason("euro", "Succeeded").await;
     let before = world.one_of_each("acme", None).await;
     world.stripe.forget_requests().await;
-    world.edit("acme", json!({"plan": world.plan_name("euro")})).await;
+    world
+        .edit("acme", json!({"plan": world.plan_name("euro")}))
+        .await;
     let message = world.stalled("acme", "CurrencyLocked").await;
     mentions(&message, &["is in usd", "in eur", "Choose a plan in usd"]);
     nothing_written(&world).await;
     assert_eq!(world.one_of_each("acme", None).await, before);
-    world.edit("acme", json!({"plan": world.plan_name("pro")})).await;
+    world
+        .edit("acme", json!({"plan": world.plan_name("pro")}))
+        .await;
     world.ready("acme").await;
     nothing_written(&world).await;
     world.finish().await;
@@ -473,7 +579,10 @@ async fn a_declined_first_payment_waits_for_the_customer_and_goes_on_when_it_is_
 
     world.add_card(customer, "pm_card_visa").await;
     let invoice = subscription["latest_invoice"].as_str().unwrap();
-    world.stripe.dashboard(&format!("/v1/invoices/{invoice}/pay"), json!({})).await;
+    world
+        .stripe
+        .dashboard(&format!("/v1/invoices/{invoice}/pay"), json!({}))
+        .await;
     let tenant = world.ready("acme").await;
     assert_eq!(tenant["status"]["phase"], "Active");
     let (_, same) = world.one_of_each("acme", None).await;
@@ -484,7 +593,9 @@ async fn a_declined_first_payment_waits_for_the_customer_and_goes_on_when_it_is_
 #[tokio::test]
 async fn a_deletion_while_stripe_is_down_waits_and_is_carried_out_afterwards() {
     let (world, _operator) = world_with_acme().await;
-    world.edit("acme", json!({"deletionPolicy": "CancelNow"})).await;
+    world
+        .edit("acme", json!({"deletionPolicy": "CancelNow"}))
+        .await;
     world.ready("acme").await;
     let (_, subscription) = world.one_of_each("acme", None).await;
     let fault = everything_fails(&world, 503).await;
@@ -502,12 +613,16 @@ async fn a_deletion_while_stripe_is_down_waits_and_is_carried_out_afterwards() {
 #[tokio::test]
 async fn a_deletion_needs_neither_a_plan_nor_a_valid_spec() {
     let (world, _operator) = world_with_acme().await;
-    world.edit("acme", json!({"deletionPolicy": "CancelNow"})).await;
+    world
+        .edit("acme", json!({"deletionPolicy": "CancelNow"}))
+        .await;
     world.ready("acme").await;
     let (_, subscription) = world.one_of_each("acme", None).await;
     world.delete_plan("pro").await;
     world.stalled("acme", "PlanNotFound").await;
-    world.edit("acme", json!({"customer": {"name": "bell\u{7}"}})).await;
+    world
+        .edit("acme", json!({"customer": {"name": "bell\u{7}"}}))
+        .await;
     world.stalled("acme", "InvalidSpec").await;
     world.delete("acme").await;
     world.gone("acme").await;
@@ -519,7 +634,9 @@ async fn a_deletion_needs_neither_a_plan_nor_a_valid_spec() {
 #[tokio::test]
 async fn a_deletion_with_the_wrong_key_waits_for_the_right_one() {
     let (world, _operator) = world_with_acme().await;
-    world.edit("acme", json!({"deletionPolicy": "CancelNow"})).await;
+    world
+        .edit("acme", json!({"deletionPolicy": "CancelNow"}))
+        .await;
     world.ready("acme").await;
     let (_, subscription) = world.one_of_each("acme", None).await;
     use_key(&world, "sk_live_tests");

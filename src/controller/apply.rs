@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::error::Error;
@@ -20,6 +20,8 @@ use crate::stripe::{Changed, Class, Session, Stamp};
 const MOST_ROUNDS: usize = 16;
 /// Stored answers that are passed over by counting; past that the time makes the next key.
 const COUNTED_ATTEMPTS: u32 = 3;
+/// How far this machine's clock may be from Stripe's.
+const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(10);
 
 /// What converging a tenant came to.
 #[derive(Debug)]
@@ -30,8 +32,6 @@ pub(super) struct Converged {
     pub(super) plan: Plan,
     /// Differences that were drift and were put right.
     pub(super) reverted: Vec<Difference>,
-    /// The status as it is recorded by now: with the intent of the last creation.
-    pub(super) recorded: TenantBillingStatus,
 }
 
 /// Brings a tenant to its desired state.
@@ -39,16 +39,20 @@ pub(super) struct Converged {
 /// When the mirror shows nothing to do, this reads and writes nothing. Otherwise the tenant's few
 /// objects are read again before the first change, and the answer to each change is folded into
 /// the mirror before planning the next.
+///
+/// `status` is the status as it is recorded. It follows what is written to it, also when this
+/// fails: an intent to create must outlive the failure.
 pub(super) async fn converge(
     context: &Context,
     tenant: &Tenant,
     session: &Session,
     desired: &Desired,
     observed: Observed,
+    status: &mut TenantBillingStatus,
 ) -> Result<Converged, Error> {
     let recorded = status::recorded(&tenant.status);
     let is_drift = recorded.applied_digest.as_deref() == Some(desired.digest().as_str());
-    let mut run = Run::new(context, tenant, session);
+    let mut run = Run::new(context, tenant, session, status);
     let mut now = Timestamp::now();
     let mut observed = observed;
     let mut reverted = Vec::new();
@@ -60,7 +64,6 @@ pub(super) async fn converge(
                 observed,
                 plan,
                 reverted,
-                recorded: run.status,
             });
         };
         if fresh {
@@ -92,11 +95,15 @@ pub(super) async fn delete(
     policy: crate::api::DeletionPolicy,
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
-    let mut run = Run::new(context, tenant, session);
+    let mut status = tenant.status.clone();
+    let mut run = Run::new(context, tenant, session, &mut status);
     context
         .mirror
         .refresh_tenant(session, &tenant.key, tenant.customer_id())
         .await?;
+    if run.unknown_creation && tenant.customer_id().is_none() {
+        run.discover_customer().await?;
+    }
     for _ in 0..MOST_ROUNDS {
         let observed = run.observe();
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
@@ -154,7 +161,8 @@ struct Run<'a> {
     context: &'a Context,
     tenant: &'a Tenant,
     session: &'a Session,
-    status: TenantBillingStatus,
+    /// As it is recorded.
+    status: &'a mut TenantBillingStatus,
     /// How often a key's stored answer had to be passed over.
     attempts: HashMap<String, u32>,
     /// A creation was begun earlier and its outcome is not known.
@@ -162,7 +170,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(context: &'a Context, tenant: &'a Tenant, session: &'a Session) -> Self {
+    fn new(
+        context: &'a Context,
+        tenant: &'a Tenant,
+        session: &'a Session,
+        status: &'a mut TenantBillingStatus,
+    ) -> Self {
         let pending = tenant
             .status
             .stripe
@@ -172,7 +185,7 @@ impl<'a> Run<'a> {
             context,
             tenant,
             session,
-            status: tenant.status.clone(),
+            status,
             attempts: HashMap::new(),
             unknown_creation: pending.is_some(),
         }
@@ -211,17 +224,29 @@ impl<'a> Run<'a> {
                 .refresh_tenant(self.session, self.key(), self.tenant.customer_id())
                 .await?;
         } else if self.unknown_creation {
-            let pending = self
-                .status
-                .stripe
-                .as_ref()
-                .and_then(|s| s.pending_create.as_ref());
-            let since = pending.map_or_else(Timestamp::now, |pending| pending.since.0);
-            let clock = self.tenant.test_clock();
-            mirror
-                .discover_customer(self.session, self.key(), since, clock)
-                .await?;
+            self.discover_customer().await?;
         }
+        Ok(())
+    }
+
+    /// Looks for the customer that a creation with an unknown outcome may have made.
+    async fn discover_customer(&self) -> Result<(), Error> {
+        let clock = self.tenant.test_clock();
+        let pending = self
+            .status
+            .stripe
+            .as_ref()
+            .and_then(|s| s.pending_create.as_ref());
+        let begun = pending.map_or_else(Timestamp::now, |pending| pending.since.0);
+        // A customer on a test clock is as old as that clock says, which may be anything.
+        let since = match clock {
+            Some(_) => Timestamp::UNIX_EPOCH,
+            None => begun - CLOCKS_DIFFER_BY,
+        };
+        let mirror = &self.context.mirror;
+        mirror
+            .discover_customer(self.session, self.key(), since, clock)
+            .await?;
         Ok(())
     }
 
@@ -292,16 +317,16 @@ impl<'a> Run<'a> {
     async fn record_intent(&mut self, object: &str) -> Result<(), Error> {
         let tenant_id = &self.key().tenant;
         let status = status::with_intent(
-            &self.status,
+            self.status,
             tenant_id,
             self.session.account(),
             object,
             Timestamp::now(),
         );
         let api = self.context.tenant_api(&self.tenant.namespace);
-        let version = publish::status(&api, &self.tenant.object, &self.status, &status).await?;
+        let version = publish::status(&api, &self.tenant.object, self.status, &status).await?;
         self.context.note_written(self.tenant.reference(), version);
-        self.status = status;
+        *self.status = status;
         Ok(())
     }
 }

@@ -12,12 +12,15 @@ use super::context::Context;
 use super::error::Error;
 use super::publish;
 use crate::api::{BillingPlanStatus, Lenient, PlanObject, reason};
-use crate::converge::catalogue::{self, DesiredPlan, DesiredPrice, ObservedPlan};
+use crate::converge::catalogue::{self, CatalogueStep, DesiredPlan, DesiredPrice, ObservedPlan};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::InvalidSpec;
 use crate::converge::observed::{Account, Price};
 use crate::converge::status;
-use crate::stripe::Session;
+use crate::stripe::{Answer, ChangedCatalogue, Session};
+
+/// Requests for one step with keys of their own, within a minute.
+const ATTEMPTS_A_MINUTE: u32 = 4;
 
 /// Looks at a plan, brings it about, and reports.
 pub(super) async fn reconcile(
@@ -124,11 +127,7 @@ async fn converge(
         return Ok(observed);
     }
     for step in &steps {
-        context.check_leadership()?;
-        // The lookup key guards against a second price; a minute later the request is another one,
-        // so that a stored refusal does not outlive its cause.
-        let minute = u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
-        let answer = session.run_catalogue_step(step, desired, minute).await?;
+        let answer = run_step(context, session, desired, step).await?;
         let note = step.describe(desired);
         tracing::info!(
             plan = desired.name,
@@ -146,6 +145,28 @@ async fn converge(
         None => Ok(observed),
         Some(step) => Err(Error::NotConverging(steps.len(), step.describe(desired))),
     }
+}
+
+/// Runs one step, passing over failures that Stripe has stored for an earlier request.
+async fn run_step(
+    context: &Context,
+    session: &Session,
+    desired: &DesiredPlan,
+    step: &CatalogueStep,
+) -> Result<Answer<ChangedCatalogue>, Error> {
+    // The lookup key guards against a second price; a minute later the request is another one, so
+    // that a stored answer does not outlive its cause.
+    let minute = u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
+    let mut salt = minute.saturating_mul(ATTEMPTS_A_MINUTE);
+    for _ in 1..ATTEMPTS_A_MINUTE {
+        context.check_leadership()?;
+        match session.run_catalogue_step(step, desired, salt).await {
+            Err(error) if error.replayed => salt = salt.saturating_add(1),
+            answer => return Ok(answer?),
+        }
+    }
+    context.check_leadership()?;
+    Ok(session.run_catalogue_step(step, desired, salt).await?)
 }
 
 async fn observe(session: &Session, desired: &DesiredPlan) -> Result<ObservedPlan, Error> {

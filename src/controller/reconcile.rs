@@ -34,15 +34,16 @@ pub(super) async fn reconcile(
     if tenant.object.metadata.deletion_timestamp.is_some() {
         return finalize::finalize(&tenant, &context).await;
     }
-    match look(&tenant, &context).await {
+    let mut recorded = tenant.status.clone();
+    match look(&tenant, &context, &mut recorded).await {
         // What is still being read in after a start says nothing about a tenant that was looked at
         // before: its status stands until then.
         Ok(looked) if looked.is_not_yet() && was_looked_at(&tenant) => {
             Ok(Action::requeue(context.backoff.failed(tenant.reference())))
         }
-        Ok(looked) => report(&tenant, &context, looked).await,
+        Ok(looked) => report(&tenant, &context, &recorded, looked).await,
         Err(error) => match error.outcome() {
-            Some(outcome) => report(&tenant, &context, Looked::blind(outcome)).await,
+            Some(outcome) => report(&tenant, &context, &recorded, Looked::blind(outcome)).await,
             None => Err(error),
         },
     }
@@ -110,7 +111,12 @@ impl Looked {
     }
 }
 
-async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
+/// `recorded` is the status as it is recorded, and follows what is written meanwhile.
+async fn look(
+    tenant: &Tenant,
+    context: &Context,
+    recorded: &mut TenantBillingStatus,
+) -> Result<Looked, Error> {
     let spec = match tenant.spec() {
         Ok(spec) if spec.suspend => return Ok(Looked::blind(Outcome::Suspended)),
         Ok(spec) => spec,
@@ -140,7 +146,8 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
         Ok(observed) => observed,
         Err(not_yet) => return Ok(not_yet),
     };
-    let converged = apply::converge(context, tenant, &session, &desired, observed).await?;
+    let converged =
+        apply::converge(context, tenant, &session, &desired, observed, recorded).await?;
     let outcome = match converged.plan.hold.clone() {
         Some(hold) => hold.into(),
         None => Outcome::Reached(reached(&desired)),
@@ -276,16 +283,21 @@ async fn observe(
 }
 
 /// Writes the status and says when to look again.
-async fn report(tenant: &Tenant, context: &Context, looked: Looked) -> Result<Action, Error> {
+async fn report(
+    tenant: &Tenant,
+    context: &Context,
+    recorded: &TenantBillingStatus,
+    looked: Looked,
+) -> Result<Action, Error> {
     let Looked { outcome, seen } = looked;
     let stalled = matches!(outcome, Outcome::Stalled { .. });
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
-    let (previous, status) = tenant_status(tenant, outcome, seen);
+    let status = tenant_status(tenant, recorded, outcome, seen);
     if stalled {
         warn_once(tenant, context, &status).await;
     }
     let api = context.tenant_api(&tenant.namespace);
-    let version = publish::status(&api, tenant.object.as_ref(), &previous, &status).await?;
+    let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
     context.note_written(tenant.reference(), version);
     if failing {
         return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
@@ -294,13 +306,14 @@ async fn report(tenant: &Tenant, context: &Context, looked: Looked) -> Result<Ac
     Ok(Action::requeue(context.next_look()))
 }
 
-/// The status as recorded last and as it is now.
+/// The status after a look.
 fn tenant_status(
     tenant: &Tenant,
+    recorded: &TenantBillingStatus,
     outcome: Outcome,
     seen: Option<Box<(Account, Desired, Converged)>>,
-) -> (TenantBillingStatus, TenantBillingStatus) {
-    let look = |outcome, seen| Look {
+) -> TenantBillingStatus {
+    let look = |seen| Look {
         generation: tenant.object.generation(),
         tenant_id: recorded_tenant_id(tenant),
         now: Timestamp::now(),
@@ -309,8 +322,7 @@ fn tenant_status(
         requested_at: tenant.requested_at(),
     };
     let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
-        let status = status::tenant(&tenant.status, &look(outcome, None));
-        return (tenant.status.clone(), status);
+        return status::tenant(recorded, &look(None));
     };
     let seen = Seen {
         account: &account,
@@ -319,8 +331,7 @@ fn tenant_status(
         reverted: converged.reverted,
         reported: converged.plan.reported,
     };
-    let status = status::tenant(&converged.recorded, &look(outcome, Some(seen)));
-    (converged.recorded, status)
+    status::tenant(recorded, &look(Some(seen)))
 }
 
 /// Once something may be in Stripe, the identity it has there is what the status tells, whatever

@@ -96,7 +96,9 @@ impl World {
 
     /// Applies a plan; the server must accept it.
     pub(crate) async fn plan_with(&self, name: &str, spec: Value) {
-        self.try_plan_with(name, spec).await.expect("applying a plan");
+        self.try_plan_with(name, spec)
+            .await
+            .expect("applying a plan");
     }
 
     /// Applies a plan, whatever the server says.
@@ -179,7 +181,9 @@ impl World {
         spec: Value,
     ) -> Result<DynamicObject, kube::Error> {
         let patch = Patch::Merge(json!({"spec": spec}));
-        self.tenants().patch(name, &PatchParams::default(), &patch).await
+        self.tenants()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
     }
 
     /// Writes over a tenant's status, as somebody with too many rights might.
@@ -389,7 +393,10 @@ pub(crate) fn assert_stalled(object: &Value, reason: &str) -> String {
 fn assert_abnormal(object: &Value, kind: &str, reason: &str) -> String {
     let (ready, abnormal) = (condition(object, "Ready"), condition(object, kind));
     assert_eq!(ready["status"], "False", "{object:#}");
-    assert_eq!((&abnormal["status"], &abnormal["reason"]), (&json!("True"), &json!(reason)));
+    assert_eq!(
+        (&abnormal["status"], &abnormal["reason"]),
+        (&json!("True"), &json!(reason))
+    );
     assert_eq!(ready["message"], abnormal["message"]);
     ready["message"].as_str().expect("a message").to_owned()
 }
