@@ -127,7 +127,20 @@ pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: 
     let own = OwnSubscriptions::of(&desired.key, observed, recorded);
     match own.live.as_slice() {
         [] => subscribe::subscribe(&mut plan, desired, customer, &own),
-        [one] => running::converge(&mut plan, desired, customer, one, recorded, now),
+        [one] => {
+            running::converge(&mut plan, desired, customer, one, recorded, now);
+            if plan
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::CancelNow { .. }))
+            {
+                // One that ended after the live one was made would be the last once that is gone.
+                let later =
+                    |ended: &&Subscription| (ended.created, &ended.id) > (one.created, &one.id);
+                plan.steps
+                    .extend(own.unacknowledged().filter(later).map(acknowledge));
+            }
+        }
         several => plan.hold = Some(duplicates(several)),
     }
     plan
@@ -174,6 +187,19 @@ impl<'a> OwnSubscriptions<'a> {
             live_foreign: foreign.into_iter().find(|s| s.status.is_live()),
             live,
         }
+    }
+}
+
+impl<'a> OwnSubscriptions<'a> {
+    /// The one that ended last, unless the manifest ended it.
+    fn unacknowledged(&self) -> Option<&'a Subscription> {
+        self.last_ended.filter(|ended| !ended.canceled_by_manifest)
+    }
+}
+
+fn acknowledge(ended: &Subscription) -> Step {
+    Step::MarkCanceled {
+        subscription: ended.id.clone(),
     }
 }
 

@@ -20,6 +20,10 @@ pub(super) fn converge(
     recorded: &Recorded,
     now: Timestamp,
 ) {
+    // What was recorded of a subscription that has ended since says nothing about its successor.
+    let unrecorded = Recorded::default();
+    let is_recorded = recorded.subscription_id.as_ref() == Some(&subscription.id);
+    let recorded = if is_recorded { recorded } else { &unrecorded };
     if subscription.key.as_ref() != Some(&desired.key) {
         let have = subscription.key.as_ref().map_or("", |key| &key.tenant);
         plan.steps.push(Step::RestoreIdentity {

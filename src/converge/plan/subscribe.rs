@@ -1,6 +1,6 @@
 //! No live subscription: whether to make one.
 
-use super::{Hold, OwnSubscriptions, Plan};
+use super::{Hold, OwnSubscriptions, Plan, acknowledge};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Customer, SubscriptionStatus};
@@ -14,10 +14,7 @@ pub(super) fn subscribe(
     own: &OwnSubscriptions<'_>,
 ) {
     if desired.lifecycle != Lifecycle::Active {
-        let unmarked = own.last_ended.filter(|ended| !ended.canceled_by_manifest);
-        plan.steps.extend(unmarked.map(|ended| Step::MarkCanceled {
-            subscription: ended.id.clone(),
-        }));
+        plan.steps.extend(own.unacknowledged().map(acknowledge));
         return;
     }
     if let Some(hold) = resubscription_hold(own) {
@@ -61,7 +58,7 @@ fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
             ),
         ));
     }
-    let ended = own.last_ended.filter(|ended| !ended.canceled_by_manifest)?;
+    let ended = own.unacknowledged()?;
     let again = "to subscribe again set spec.lifecycle to Canceled, wait until that is observed, \
                  then set it to Active";
     Some(if ended.status == SubscriptionStatus::IncompleteExpired {
