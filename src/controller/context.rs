@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
 use super::error::Error;
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub(super) mirror: Arc<Mirror>,
     pub(super) owner: String,
     pub(super) plans: Store<PlanObject>,
+    /// Whether every plan has been seen once.
+    pub(super) plans_listed: watch::Sender<bool>,
     pub(super) catalogue: Catalogue,
     pub(super) tenants: Arc<TenantIndex>,
     pub(super) leadership: Leadership,
@@ -53,8 +56,13 @@ impl Context {
     /// Waits until every manifest of both kinds has been seen once.
     pub(super) async fn wait_until_watched(&self) {
         self.tenants.wait_complete().await;
-        // The writer lives as long as its watch; when that is gone, so is the process.
-        let _ = self.plans.wait_until_ready().await;
+        // Not the store's own wait_until_ready: of many that wait there, it wakes one. The sender
+        // lives as long as self, so waiting cannot fail.
+        let _ = self
+            .plans_listed
+            .subscribe()
+            .wait_for(|listed| *listed)
+            .await;
     }
 
     /// Refuses to go on when this replica no longer leads. Called before every mutation.

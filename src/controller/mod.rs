@@ -139,6 +139,7 @@ async fn lead(
         mirror: Arc::new(Mirror::new(&options.owner)),
         owner: options.owner.clone(),
         plans: plans.clone(),
+        plans_listed: tokio::sync::watch::Sender::new(false),
         catalogue: catalogue::Catalogue::default(),
         tenants: index.clone(),
         leadership,
@@ -169,16 +170,21 @@ async fn lead(
         Some(labels) => watcher::Config::default().labels(labels),
         None => watcher::Config::default(),
     };
-    let plan_triggers_on_delete = context.clone();
+    let noted = context.clone();
     let watched_plans = watcher(Api::all(kube), plan_config)
         .default_backoff()
         .modify(prune)
         .reflect(plan_writer)
-        .inspect(move |event| {
-            if let Ok(watcher::Event::Delete(plan)) = event {
-                let on_plan = plan_triggers_on_delete.tenants.on_plan(&plan.name_any());
-                plan_triggers_on_delete.triggers.tenants(on_plan);
+        .inspect(move |event| match event {
+            Ok(watcher::Event::Delete(plan)) => {
+                noted
+                    .triggers
+                    .tenants(noted.tenants.on_plan(&plan.name_any()));
             }
+            Ok(watcher::Event::InitDone) => {
+                noted.plans_listed.send_replace(true);
+            }
+            _ => {}
         });
 
     tokio::join!(
