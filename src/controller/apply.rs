@@ -68,7 +68,7 @@ pub(super) async fn converge(
             now = run.now().await?;
             fresh = true;
         }
-        observed = run.observe();
+        observed = run.observe()?;
     }
     let plan = plan::tenant(desired, &observed, &recorded, now);
     let next = plan.steps.first().map(ToString::to_string).unwrap_or_default();
@@ -83,13 +83,23 @@ pub(super) async fn delete(
     policy: crate::api::DeletionPolicy,
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
+    if let Some(clock) = tenant.test_clock()
+        && !context.mirror.is_clock_complete(clock)
+    {
+        match context.mirror.rebuild_clock(session, clock).await {
+            Ok(_) => {}
+            // Customers go with their clock, and so do their subscriptions.
+            Err(error) if error.is_missing() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let mut run = Run::new(context, tenant, session);
     let mut fresh = false;
     for _ in 0..MOST_ROUNDS {
         if !fresh {
             context.mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
         }
-        let observed = run.observe();
+        let observed = run.observe()?;
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
         let Some(step) = steps.first() else { return Ok(()) };
         fresh = run.step(step, &observed).await?;
@@ -107,11 +117,11 @@ fn as_reverted(change: &crate::converge::steps::Change) -> Difference {
 }
 
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
-/// Counting alone would walk through every failure of the last day; so after a few, each ten
-/// minutes have one key.
+/// Counting alone would walk through every failure of the last day; so after a few, each minute has
+/// one key.
 fn salt(attempt: u32) -> u32 {
-    let ten_minutes = || u32::try_from(Timestamp::now().as_second() / 600).unwrap_or(u32::MAX);
-    if attempt <= COUNTED_ATTEMPTS { attempt } else { ten_minutes() }
+    let minute = || u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
+    if attempt <= COUNTED_ATTEMPTS { attempt } else { minute() }
 }
 
 /// One run of steps for one tenant.
@@ -143,12 +153,17 @@ impl<'a> Run<'a> {
         &self.tenant.key
     }
 
-    fn observe(&self) -> Observed {
+    /// What the mirror shows of the tenant. What is not known must not pass for what is not there:
+    /// that would create a second customer, or let a deletion leave a subscription behind.
+    fn observe(&self) -> Result<Observed, Error> {
+        let mirror = &self.context.mirror;
+        if mirror.account().is_some_and(|mirrored| mirrored != *self.session.account()) {
+            return Err(Error::NOT_LISTED);
+        }
         let tenant = self.tenant;
-        self.context
-            .mirror
+        mirror
             .observe(self.key(), tenant.customer_id(), tenant.test_clock())
-            .unwrap_or_default()
+            .ok_or(Error::NOT_LISTED)
     }
 
     /// Now: the wall clock, or the frozen time of the tenant's test clock.
@@ -200,7 +215,7 @@ impl<'a> Run<'a> {
             // it names the object that has to be read.
             Ok(answer) => {
                 self.attempts.insert(tried, attempt + 1);
-                self.fold(answer.value, &stamp);
+                self.context.mirror.refresh(self.session, &answer.value).await?;
                 Ok(false)
             }
             Err(error) if error.replayed || error.class == Class::Idempotency => {

@@ -160,7 +160,6 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
         entry.plan.is_ok() && entry.generation == object.generation()
     });
     if !(failing && still_good) {
-        let account = account.map(|account| account.id);
         let entry = Entry { generation: object.generation(), account, plan };
         if context.catalogue.record(&object.name_any(), entry) {
             context.triggers.tenants(context.tenants.on_plan(&object.name_any()));

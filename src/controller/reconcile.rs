@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -12,7 +14,7 @@ use super::context::Context;
 use super::error::Error;
 use super::tenant::Tenant;
 use super::{finalize, publish};
-use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
+use crate::api::{ConditionType, Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::{self, Desired, ResolvedPlan};
 use crate::converge::observed::Observed;
@@ -34,11 +36,22 @@ pub(super) async fn reconcile(
     }
     match look(&tenant, &context).await {
         Ok(looked) => report(&tenant, &context, looked).await,
+        // A restart is no reason to call in question what was true before it.
+        Err(Error::NotYet(_)) if is_settled(&tenant) => {
+            Ok(Action::requeue(context.backoff.failed(tenant.reference())))
+        }
         Err(error) => match error.outcome() {
             Some(outcome) => report(&tenant, &context, Looked::blind(outcome)).await,
             None => Err(error),
         },
     }
+}
+
+/// Whether what the status says was found out about the present manifest.
+fn is_settled(tenant: &Tenant) -> bool {
+    let is_ready = |c: &Condition| c.type_ == ConditionType::Ready.as_str() && c.status == "True";
+    tenant.status.observed_generation == tenant.object.generation()
+        && tenant.status.conditions.iter().any(is_ready)
 }
 
 /// The tenant as it is: the watch may not yet show the status that was written last.
@@ -91,7 +104,7 @@ async fn look(tenant: &Tenant, context: &Context) -> Result<Looked, Error> {
     if let Some(wrong) = wrong_account(tenant, &session) {
         return Ok(Looked::blind(wrong));
     }
-    let plan = match resolve_plan(spec, context, &session) {
+    let plan = match resolve_plan(spec, context, &session)? {
         Ok(plan) => plan,
         Err(not_ready) => return Ok(not_ready),
     };
@@ -170,32 +183,32 @@ fn resolve_plan(
     spec: &TenantBillingSpec,
     context: &Context,
     session: &Session,
-) -> Result<ResolvedPlan, Looked> {
+) -> Result<Result<ResolvedPlan, Looked>, Error> {
+    if !matches!(context.plans.wait_until_ready().now_or_never(), Some(Ok(()))) {
+        return Err(Error::NotYet("the BillingPlans are being listed"));
+    }
     let name = &spec.plan;
     let Some(plan) = context.plans.get(&ObjectRef::new(name)) else {
         let mut known: Vec<String> = context.plans.state().iter().map(|p| p.name_any()).collect();
         known.sort();
         known.truncate(10);
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Looked::stalled(
+        return Ok(Err(Looked::stalled(
             reason::PLAN_NOT_FOUND,
             format!("spec.plan: there is no BillingPlan \"{name}\"; there are: {known}"),
-        ));
+        )));
     };
     let entry = context.catalogue.get(name).filter(|entry| {
         entry.generation == plan.generation()
-            && entry.account.as_ref().is_none_or(|account| **account == *session.account().id)
+            && entry.account.as_ref().is_none_or(|resolved_in| *resolved_in == account(session))
     });
     match entry.map(|entry| entry.plan) {
-        Some(Ok(resolved)) => Ok(resolved),
+        Some(Ok(resolved)) => Ok(Ok(resolved)),
         Some(Err(Outcome::Stalled { message, .. } | Outcome::Reconciling { message, .. })) => {
             let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
-            Err(Looked::reconciling(reason::PLAN_NOT_READY, message))
+            Ok(Err(Looked::reconciling(reason::PLAN_NOT_READY, message)))
         }
-        Some(Err(_)) | None => Err(Looked::reconciling(
-            reason::PLAN_NOT_READY,
-            format!("the BillingPlan {name} has not been looked at yet"),
-        )),
+        Some(Err(_)) | None => Err(Error::NotYet("the tenant's BillingPlan is being looked at")),
     }
 }
 
@@ -206,6 +219,9 @@ async fn observe(
     session: &Session,
 ) -> Result<Result<Observed, Looked>, Error> {
     let mirror = &context.mirror;
+    if mirror.account().is_some_and(|mirrored| mirrored != *session.account()) {
+        return Err(Error::NOT_LISTED);
+    }
     let scanned = match tenant.test_clock() {
         None => mirror.is_complete(),
         Some(clock) if mirror.is_clock_complete(clock) => true,
@@ -228,12 +244,7 @@ async fn observe(
         mirror.refresh_tenant(session, &tenant.key, tenant.customer_id()).await?;
         observed = look();
     }
-    Ok(observed.ok_or_else(|| {
-        Looked::reconciling(
-            reason::PROGRESSING,
-            "Stripe's customers and subscriptions are being listed",
-        )
-    }))
+    observed.map(Ok).ok_or(Error::NOT_LISTED)
 }
 
 /// Writes the status and says when to look again.

@@ -161,8 +161,10 @@ impl<'a> OwnSubscriptions<'a> {
         let (live, ended): (Vec<_>, Vec<_>) = own.into_iter().partition(|s| s.status.is_live());
         Self {
             had_trial: live.iter().chain(&ended).any(|s| s.trial_start.is_some()),
+            // One that went with its deleted customer says nothing about the customer of now.
             last_ended: ended
                 .into_iter()
+                .filter(|s| observed.customers.iter().any(|c| c.id == s.customer))
                 .max_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id))),
             live_foreign: foreign.into_iter().find(|s| s.status.is_live()),
             live,
@@ -501,7 +503,7 @@ fn swap_price(
             reason::CURRENCY_LOCKED,
             format!(
                 "{} is in {}, the plan {} in {}; Stripe cannot change the currency of a \
-                 subscription. Choose a plan in {0}'s currency, or cancel it first",
+                 subscription. Choose a plan in {1}, or cancel it first",
                 subscription.id, subscription.currency, desired.plan, desired.price.currency
             ),
         ));

@@ -141,6 +141,9 @@ impl Session {
                 Err(failure) => failure,
             };
             failure.error = failure.error.after(unknown);
+            // What answers our own repetition is about our own attempt a moment ago. Only as the
+            // first answer is it that of an earlier time, for which another key would be the cure.
+            failure.error.replayed &= attempt == 0;
             unknown = failure.error.outcome_unknown();
             self.note(&failure);
             let wait = repeatable.then(|| failure.wait(attempt)).flatten();
