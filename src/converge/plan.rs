@@ -120,7 +120,14 @@ pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: 
     let own = OwnSubscriptions::of(&desired.key, observed, recorded);
     match own.live.as_slice() {
         [] => subscribe(&mut plan, desired, customer, &own),
-        [one] => converge(&mut plan, desired, customer, one, recorded, now),
+        [one] => {
+            // Once this one has ended too, a newer one that ended before it is the last.
+            let newer = |ended: &&Subscription| (ended.created, &ended.id) > (one.created, &one.id);
+            if desired.lifecycle == Lifecycle::Canceled {
+                plan.steps.extend(acknowledge(own.last_ended.filter(newer)));
+            }
+            converge(&mut plan, desired, customer, one, recorded, now);
+        }
         several => plan.hold = Some(duplicates(several)),
     }
     plan
@@ -161,10 +168,8 @@ impl<'a> OwnSubscriptions<'a> {
         let (live, ended): (Vec<_>, Vec<_>) = own.into_iter().partition(|s| s.status.is_live());
         Self {
             had_trial: live.iter().chain(&ended).any(|s| s.trial_start.is_some()),
-            // One that went with its deleted customer says nothing about the customer of now.
             last_ended: ended
                 .into_iter()
-                .filter(|s| observed.customers.iter().any(|c| c.id == s.customer))
                 .max_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id))),
             live_foreign: foreign.into_iter().find(|s| s.status.is_live()),
             live,
@@ -286,13 +291,10 @@ fn subscribe(
     own: &OwnSubscriptions<'_>,
 ) {
     if desired.lifecycle != Lifecycle::Active {
-        let unmarked = own.last_ended.filter(|ended| !ended.canceled_by_manifest);
-        plan.steps.extend(unmarked.map(|ended| Step::MarkCanceled {
-            subscription: ended.id.clone(),
-        }));
+        plan.steps.extend(acknowledge(own.last_ended));
         return;
     }
-    if let Some(hold) = resubscription_hold(own) {
+    if let Some(hold) = resubscription_hold(own, customer) {
         plan.hold = Some(hold);
         return;
     }
@@ -321,7 +323,13 @@ fn subscribe(
     });
 }
 
-fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
+/// Marks an ended subscription as ended by the manifest.
+fn acknowledge(ended: Option<&Subscription>) -> Option<Step> {
+    let unmarked = ended.filter(|ended| !ended.canceled_by_manifest)?;
+    Some(Step::MarkCanceled { subscription: unmarked.id.clone() })
+}
+
+fn resubscription_hold(own: &OwnSubscriptions<'_>, customer: Option<&Customer>) -> Option<Hold> {
     if let Some(foreign) = own.live_foreign {
         return Some(Hold::stalled(
             reason::FOREIGN_SUBSCRIPTION,
@@ -333,7 +341,11 @@ fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
             ),
         ));
     }
-    let ended = own.last_ended.filter(|ended| !ended.canceled_by_manifest)?;
+    // One that went with its deleted customer says nothing about the customer of now.
+    let ended = own
+        .last_ended
+        .filter(|ended| customer.is_some_and(|customer| customer.id == ended.customer))
+        .filter(|ended| !ended.canceled_by_manifest)?;
     let again = "to subscribe again set spec.lifecycle to Canceled, wait until that is observed, \
                  then set it to Active";
     Some(if ended.status == SubscriptionStatus::IncompleteExpired {
@@ -493,7 +505,7 @@ fn swap_price(
         ));
         return;
     };
-    let target = target_price(desired, &item.price, recorded);
+    let target = target_price(desired, subscription, &item.price, recorded);
     let same_price = target.id == item.price.id;
     if same_price && item.quantity.is_none_or(|quantity| quantity == 1) {
         return;
@@ -550,11 +562,19 @@ fn base_item<'a>(
 
 /// The price the tenant is to have: its plan's, or the older one of the same plan that it already
 /// has, since new terms are for new subscribers.
-fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Price {
+fn target_price(
+    desired: &Desired,
+    subscription: &Subscription,
+    current: &Price,
+    recorded: &Recorded,
+) -> Price {
+    // What is recorded of another subscription, one that ended, says nothing about this one.
+    let is_recorded = recorded.subscription_id.as_ref() == Some(&subscription.id);
+    let recorded_plan = recorded.plan.as_ref().filter(|_| is_recorded);
     let recorded_price = recorded
         .price_id
         .as_ref()
-        .filter(|_| recorded.plan.as_ref() == Some(&desired.plan));
+        .filter(|_| recorded_plan == Some(&desired.plan));
     match recorded_price {
         Some(id) if *id == current.id => current.clone(),
         Some(id) if *id != desired.price.id => Price {
@@ -566,7 +586,7 @@ fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Pric
         None => {
             let same_plan = current.plan.as_ref() == Some(&desired.plan)
                 && current.owner.as_ref() == Some(&desired.key.owner);
-            let keep = same_plan && recorded.plan.is_none();
+            let keep = same_plan && recorded_plan.is_none();
             if keep {
                 current.clone()
             } else {

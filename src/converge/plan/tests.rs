@@ -183,6 +183,7 @@ fn new_terms_of_a_plan_are_for_new_subscribers() {
     let mut desired = desired();
     desired.price = Price { id: "price_pro_2".into(), ..price("pro", 10_900) };
     let recorded = Recorded {
+        subscription_id: Some("sub_1".into()),
         plan: Some("pro".into()),
         price_id: Some("price_pro".into()),
         ..Recorded::default()
