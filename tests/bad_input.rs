@@ -510,7 +510,7 @@ async fn when_the_older_of_two_manifests_goes_the_newer_carries_on_with_the_same
     nobody_else_notices(world).await;
 }
 
-// The server's schema lets no spec through that the Rust types refuse; `api::lenient` has tests for
+// The server's schema lets no spec through that the Rust types refuse; `controller::tenant` has a test for
 // those. A status is another matter: the server takes any offset that looks like one.
 #[tokio::test]
 async fn a_status_that_cannot_be_read_counts_as_never_written_and_is_found_again_in_stripe() {

@@ -671,3 +671,63 @@ async fn the_deletion_of_a_tenant_that_was_never_billed_needs_no_stripe() {
     world.gone("acme").await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_deletion_after_a_crash_waits_until_all_that_was_made_is_known() {
+    let world = World::new().await;
+    world.plan("pro", "99.00").await;
+    let operator = world.operator().await;
+    let hanging =
+        json!({"kind": "hold_after", "method": "POST", "path": "/v1/subscriptions", "times": 0});
+    let hanging = world.stripe.fault(hanging).await;
+    let mut manifest = world.manifest("acme", "pro");
+    manifest["spec"]["deletionPolicy"] = json!("CancelNow");
+    world.apply(manifest).await;
+    eventually(
+        "a subscription whose answer is awaited",
+        async || match world.stripe.fault_hits(&hanging).await {
+            0 => Err("there is none".to_owned()),
+            _ => Ok(()),
+        },
+    )
+    .await;
+    operator.kill();
+    world.stripe.clear_fault(&hanging).await;
+    let (_, subscription) = world.one_of_each("acme", None).await;
+
+    let unlisted = json!({"kind": "status", "status": 503, "method": "GET", "path": "/v1/customers", "times": 0});
+    let unlisted = world.stripe.fault(unlisted).await;
+    world.delete("acme").await;
+    let _operator = world.operator().await;
+    let message = world.reconciling("acme", "Progressing").await;
+    mentions(&message, &["are being listed"]);
+    world.stripe.clear_fault(&unlisted).await;
+    world.gone("acme").await;
+    let after = world.stripe.get(&path_of(&subscription)).await;
+    assert_eq!(after["status"], "canceled");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_restart_does_not_call_in_question_what_was_ready() {
+    let (world, operator) = world_with_acme().await;
+    let before = world.get("acme").await["status"].take();
+    operator.kill();
+    // The new leader cannot list the account for a while.
+    let unlisted = json!({"kind": "status", "status": 503, "method": "GET", "path": "/v1/customers", "times": 0});
+    let unlisted = world.stripe.fault(unlisted).await;
+    let _operator = world.operator().await;
+    world.tenant("newcomer", "pro").await;
+    world.reason("newcomer", "Progressing").await;
+    assert_eq!(world.get("acme").await["status"], before);
+    world.stripe.clear_fault(&unlisted).await;
+    world.ready("newcomer").await;
+    world.look_again("acme").await;
+    let mut after = world.get("acme").await["status"].take();
+    after
+        .as_object_mut()
+        .unwrap()
+        .remove("lastHandledReconcileAt");
+    assert_eq!(after, before, "it was never written");
+    world.finish().await;
+}

@@ -10,7 +10,7 @@ use super::publish;
 use super::tenant::Tenant;
 use crate::api::{DriftClass, TenantBillingStatus};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Found, Observed, TenantKey};
+use crate::converge::observed::{Observed, TenantKey};
 use crate::converge::plan::{self, Difference, Plan, Recorded};
 use crate::converge::status;
 use crate::converge::steps::Step;
@@ -76,7 +76,7 @@ pub(super) async fn converge(
             now = run.now().await?;
             fresh = true;
         }
-        observed = run.observe();
+        observed = run.observe()?;
     }
     let plan = plan::tenant(desired, &observed, &recorded, now);
     let next = plan
@@ -95,6 +95,16 @@ pub(super) async fn delete(
     policy: crate::api::DeletionPolicy,
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
+    if let Some(clock) = tenant.test_clock()
+        && !context.mirror.is_clock_complete(clock)
+    {
+        match context.mirror.rebuild_clock(session, clock).await {
+            Ok(_) => {}
+            // Customers go with their clock, and so do their subscriptions.
+            Err(error) if error.is_missing() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let mut status = tenant.status.clone();
     let mut run = Run::new(context, tenant, session, &mut status);
     context
@@ -105,7 +115,7 @@ pub(super) async fn delete(
         run.discover_customer().await?;
     }
     for _ in 0..MOST_ROUNDS {
-        let observed = run.observe();
+        let observed = run.observe()?;
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
         let Some(step) = steps.first() else {
             return Ok(());
@@ -133,26 +143,15 @@ enum Ran {
     Stale,
 }
 
-/// The customer that a changed object is, or belongs to.
-fn customer_of(changed: &Changed) -> String {
-    match changed {
-        Changed::Customer(found) => match found.as_ref() {
-            Found::Present(customer) => customer.id.clone(),
-            Found::Deleted(id) => id.clone(),
-        },
-        Changed::Subscription(subscription) => subscription.customer.clone(),
-    }
-}
-
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
-/// Counting alone would walk through every failure of the last day; so after a few, each ten
-/// minutes have one key.
+/// Counting alone would walk through every failure of the last day; so after a few, each minute has
+/// one key.
 fn salt(attempt: u32) -> u32 {
-    let ten_minutes = || u32::try_from(Timestamp::now().as_second() / 600).unwrap_or(u32::MAX);
+    let minute = || u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
     if attempt <= COUNTED_ATTEMPTS {
         attempt
     } else {
-        ten_minutes()
+        minute()
     }
 }
 
@@ -195,12 +194,20 @@ impl<'a> Run<'a> {
         &self.tenant.key
     }
 
-    fn observe(&self) -> Observed {
+    /// What the mirror shows of the tenant. What is not known must not pass for what is not there:
+    /// that would create a second customer, or let a deletion leave a subscription behind.
+    fn observe(&self) -> Result<Observed, Error> {
+        let mirror = &self.context.mirror;
+        if mirror
+            .account()
+            .is_some_and(|mirrored| mirrored != *self.session.account())
+        {
+            return Err(Error::NOT_LISTED);
+        }
         let tenant = self.tenant;
-        self.context
-            .mirror
+        mirror
             .observe(self.key(), tenant.customer_id(), tenant.test_clock())
-            .unwrap_or_default()
+            .ok_or(Error::NOT_LISTED)
     }
 
     /// Now: the wall clock, or the frozen time of the tenant's test clock.
@@ -284,11 +291,9 @@ impl<'a> Run<'a> {
             // that is read again.
             Ok(answer) => {
                 self.attempts.insert(tried, attempt + 1);
-                let customer = customer_of(&answer.value);
-                self.fold(answer.value, &stamp);
-                let mirror = &self.context.mirror;
-                mirror
-                    .refresh_tenant(self.session, self.key(), Some(&customer))
+                self.context
+                    .mirror
+                    .refresh(self.session, &answer.value)
                     .await?;
                 Ok(Ran::Stale)
             }

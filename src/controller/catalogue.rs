@@ -5,14 +5,15 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::ResolvedPlan;
+use crate::converge::observed::Account;
 
 /// What a look at a plan came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Generation of the manifest that was looked at.
     pub(super) generation: i64,
-    /// The Stripe account it was resolved in.
-    pub(super) account: Option<String>,
+    /// The Stripe account and mode it was resolved in.
+    pub(super) account: Option<Account>,
     /// The plan, or why it cannot be sold.
     pub(super) plan: Result<ResolvedPlan, Outcome>,
 }

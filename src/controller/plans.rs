@@ -215,7 +215,6 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
     let still_good =
         known.is_some_and(|entry| entry.plan.is_ok() && entry.generation == object.generation());
     if !(failing && still_good) {
-        let account = account.map(|account| account.id.to_string());
         let entry = Entry {
             generation: object.generation(),
             account,

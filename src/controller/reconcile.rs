@@ -36,12 +36,11 @@ pub(super) async fn reconcile(
     }
     let mut recorded = tenant.status.clone();
     match look(&tenant, &context, &mut recorded).await {
-        // What is still being read in after a start says nothing about a tenant that was looked at
-        // before: its status stands until then.
-        Ok(looked) if looked.is_not_yet() && was_looked_at(&tenant) => {
+        Ok(looked) => report(&tenant, &context, &recorded, looked).await,
+        // A restart is no reason to call in question what was found out before it.
+        Err(Error::NotYet(_)) if is_settled(&tenant) => {
             Ok(Action::requeue(context.backoff.failed(tenant.reference())))
         }
-        Ok(looked) => report(&tenant, &context, &recorded, looked).await,
         Err(error) => match error.outcome() {
             Some(outcome) => report(&tenant, &context, &recorded, Looked::blind(outcome)).await,
             None => Err(error),
@@ -49,8 +48,10 @@ pub(super) async fn reconcile(
     }
 }
 
-fn was_looked_at(tenant: &Tenant) -> bool {
+/// Whether what the status says was found out about the present manifest.
+fn is_settled(tenant: &Tenant) -> bool {
     tenant.status.observed_generation == tenant.object.generation()
+        && !tenant.status.conditions.is_empty()
 }
 
 /// The tenant as it is: the watch may not yet show the status that was written last.
@@ -91,23 +92,11 @@ impl Looked {
         })
     }
 
-    /// Something that a look needs is still being read in.
-    fn not_yet(message: impl Into<String>) -> Self {
-        let message = message.into();
+    fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
         Self::blind(Outcome::Reconciling {
-            reason: reason::PROGRESSING,
-            message,
+            reason,
+            message: message.into(),
         })
-    }
-
-    fn is_not_yet(&self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::Reconciling {
-                reason: reason::PROGRESSING,
-                ..
-            }
-        )
     }
 }
 
@@ -129,7 +118,7 @@ async fn look(
     if let Some(wrong) = wrong_account(tenant, &session) {
         return Ok(Looked::blind(wrong));
     }
-    let plan = match resolve_plan(spec, context, &session) {
+    let plan = match resolve_plan(spec, context, &session)? {
         Ok(plan) => plan,
         Err(not_ready) => return Ok(not_ready),
     };
@@ -140,7 +129,10 @@ async fn look(
     if !publish::has_finalizer(&tenant.object) {
         // The watch shows the finalizer, and that is the next look.
         publish::add_finalizer(&context.tenant_api(&tenant.namespace), &tenant.object).await?;
-        return Ok(Looked::not_yet("about to look at Stripe"));
+        return Ok(Looked::reconciling(
+            reason::PROGRESSING,
+            "about to look at Stripe",
+        ));
     }
     let observed = match observe(tenant, context, &session).await? {
         Ok(observed) => observed,
@@ -207,7 +199,7 @@ fn resolve_plan(
     spec: &TenantBillingSpec,
     context: &Context,
     session: &Session,
-) -> Result<ResolvedPlan, Looked> {
+) -> Result<Result<ResolvedPlan, Looked>, Error> {
     let name = &spec.plan;
     let Some(plan) = context.plans.get(&ObjectRef::new(name)) else {
         let mut known: Vec<String> = context.plans.state().iter().map(|p| p.name_any()).collect();
@@ -218,28 +210,25 @@ fn resolve_plan(
         } else {
             known.join(", ")
         };
-        return Err(Looked::stalled(
+        return Ok(Err(Looked::stalled(
             reason::PLAN_NOT_FOUND,
             format!("spec.plan: there is no BillingPlan \"{name}\"; there are: {known}"),
-        ));
+        )));
     };
     let entry = context.catalogue.get(name).filter(|entry| {
         entry.generation == plan.generation()
             && entry
                 .account
                 .as_ref()
-                .is_none_or(|account| **account == *session.account().id)
+                .is_none_or(|resolved_in| resolved_in == session.account())
     });
     match entry.map(|entry| entry.plan) {
-        Some(Ok(resolved)) => Ok(resolved),
+        Some(Ok(resolved)) => Ok(Ok(resolved)),
         Some(Err(Outcome::Stalled { message, .. } | Outcome::Reconciling { message, .. })) => {
             let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
-            let reason = reason::PLAN_NOT_READY;
-            Err(Looked::blind(Outcome::Reconciling { reason, message }))
+            Ok(Err(Looked::reconciling(reason::PLAN_NOT_READY, message)))
         }
-        Some(Err(_)) | None => Err(Looked::not_yet(format!(
-            "the BillingPlan {name} has not been looked at yet"
-        ))),
+        Some(Err(_)) | None => Err(Error::NotYet("the tenant's BillingPlan is being looked at")),
     }
 }
 
@@ -252,7 +241,7 @@ async fn observe(
     let mirror = &context.mirror;
     context.check_sight()?;
     if mirror.account().as_ref() != Some(session.account()) {
-        return Ok(Err(Looked::not_yet("the Stripe account is being listed")));
+        return Err(Error::NOT_LISTED);
     }
     let scanned = match tenant.test_clock() {
         None => mirror.is_complete(),
@@ -278,8 +267,7 @@ async fn observe(
             .await?;
         observed = look();
     }
-    Ok(observed
-        .ok_or_else(|| Looked::not_yet("Stripe's customers and subscriptions are being listed")))
+    observed.map(Ok).ok_or(Error::NOT_LISTED)
 }
 
 /// Writes the status and says when to look again.

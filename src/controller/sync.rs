@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use kube::ResourceExt as _;
 use kube::runtime::reflector::ObjectRef;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Backoff, Context};
+use super::context::{Backoff, Context, PlanRef};
 use crate::stripe::{self, EventCursor, Poll, Session};
 
 /// How often Stripe is asked.
@@ -100,16 +101,37 @@ async fn round(sight: &Sight<'_>, pace: Pace) -> Result<(), stripe::Error> {
         let poll = cursor.poll(&now, &context.mirror).await?;
         sight.succeeded();
         match poll {
-            Poll::Read { touched, failures } => {
+            Poll::Read {
+                touched,
+                failures,
+                prices,
+            } => {
                 for error in failures {
                     tracing::warn!(%error, "an object in Stripe cannot be read; the next complete list tries again");
                 }
                 let ids = touched.iter().map(|key| key.tenant.as_str());
                 context.triggers.tenants(context.tenants.of_tenants(ids));
+                if prices {
+                    context.triggers.plans(unsold(context));
+                }
             }
             Poll::RebuildNeeded => return Ok(()),
         }
     }
+}
+
+/// The plans that cannot be sold yet. Those that can have a price, and prices are immutable.
+fn unsold(context: &Context) -> Vec<PlanRef> {
+    let plans = context.plans.state();
+    let unsold = plans.iter().filter(|plan| {
+        context
+            .catalogue
+            .get(&plan.name_any())
+            .is_none_or(|entry| entry.plan.is_err())
+    });
+    unsold
+        .map(|plan| ObjectRef::from_obj(plan.as_ref()))
+        .collect()
 }
 
 async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error> {

@@ -235,8 +235,8 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
         .chain(&seen.reported)
         .map(|difference| Drift {
             field: difference.field.clone(),
-            desired: difference.desired.clone(),
-            observed: difference.observed.clone(),
+            desired: shown(&difference.desired),
+            observed: shown(&difference.observed),
             class: difference.class,
             since: previous
                 .iter()
@@ -244,7 +244,7 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
                     old.class == DriftClass::Reported
                         && difference.class == DriftClass::Reported
                         && old.field == difference.field
-                        && old.observed == difference.observed
+                        && old.observed == shown(&difference.observed)
                 })
                 .map_or(Time(now), |old| old.since.clone()),
         });
@@ -255,6 +255,15 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
     let mut list: Vec<Drift> = fresh.chain(still_shown.cloned()).collect();
     list.truncate(MOST_DRIFT);
     list
+}
+
+/// A value for people. Also, old API servers take an empty string for a missing one.
+fn shown(value: &str) -> String {
+    if value.is_empty() {
+        "(none)".to_owned()
+    } else {
+        value.to_owned()
+    }
 }
 
 fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {

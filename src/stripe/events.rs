@@ -33,6 +33,8 @@ pub enum Poll {
         /// Objects that cannot be read, however often one tries. They hold up nobody else; the next
         /// rebuild comes upon them again.
         failures: Vec<Error>,
+        /// A price changed, so that a plan which waits for one may find it now.
+        prices: bool,
     },
     /// The place in the list is lost: it is older than the 30 days that Stripe keeps events, or the
     /// account is another one. The cursor stands at the newest event; the mirror has to be rebuilt
@@ -74,9 +76,14 @@ impl EventCursor {
         let Some(newest) = events.last().map(|event| event.id.clone()) else {
             return Ok(Poll::nothing());
         };
-        let outcome = read_again(Hints::of(&events, mirror), session, mirror).await?;
+        let (touched, failures) = read_again(Hints::of(&events, mirror), session, mirror).await?;
         self.last = Some(newest);
-        Ok(outcome)
+        let prices = events.iter().any(|event| event.object == "price");
+        Ok(Poll::Read {
+            touched,
+            failures,
+            prices,
+        })
     }
 }
 
@@ -85,6 +92,7 @@ impl Poll {
         Self::Read {
             touched: Vec::new(),
             failures: Vec::new(),
+            prices: false,
         }
     }
 }
@@ -141,7 +149,11 @@ impl Hints {
     }
 }
 
-async fn read_again(hints: Hints, session: &Session, mirror: &Mirror) -> Result<Poll, Error> {
+async fn read_again(
+    hints: Hints,
+    session: &Session,
+    mirror: &Mirror,
+) -> Result<(Vec<TenantKey>, Vec<Error>), Error> {
     let mut reads = stream::iter(hints.into_iter())
         .map(|hint| read_one(hint, session, mirror))
         .buffer_unordered(CONCURRENT_READS);
@@ -154,10 +166,7 @@ async fn read_again(hints: Hints, session: &Session, mirror: &Mirror) -> Result<
             Err(error) => return Err(error),
         }
     }
-    Ok(Poll::Read {
-        touched: touched.into_iter().collect(),
-        failures,
-    })
+    Ok((touched.into_iter().collect(), failures))
 }
 
 async fn read_one(hint: Hint, session: &Session, mirror: &Mirror) -> Result<Vec<TenantKey>, Error> {

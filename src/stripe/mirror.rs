@@ -9,9 +9,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
-use super::calls::Page;
+use super::calls::{Changed, Page};
 use super::error::{Class, Error};
-use super::fact::{Origin, Scan, Tenants, Times, id_of};
+use super::fact::{Origin, Scan, Tenants, Times, id_of, key_of};
 use super::index::Index;
 use super::session::Session;
 use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
@@ -52,7 +52,7 @@ impl Mirror {
         self.read().is_clock_complete(clock)
     }
 
-    /// The account that is mirrored.
+    /// The account that is mirrored, and which of its modes: live and test hold different objects.
     pub fn account(&self) -> Option<Account> {
         self.read().account.clone()
     }
@@ -161,6 +161,21 @@ impl Mirror {
             }
         }
         Ok(discovered)
+    }
+
+    /// Reads again what an answer names that is not to be believed itself, because Stripe had stored
+    /// it: what it tells of may have been deleted since.
+    pub async fn refresh(&self, session: &Session, named: &Changed) -> Result<(), Error> {
+        match named {
+            Changed::Customer(found) => {
+                let key = key_of(found).map(|key| key.tenant.as_str());
+                self.refresh_customer(session, id_of(found), key).await?;
+            }
+            Changed::Subscription(subscription) => {
+                self.refresh_subscription(session, &subscription.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// To be taken before a request whose answer is going to be folded.

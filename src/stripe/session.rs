@@ -142,9 +142,14 @@ impl Session {
                 Err(failure) => failure,
             };
             failure.error = failure.error.after(unknown);
+            // What answers our own repetition is about our own attempt a moment ago. Only as the
+            // first answer is it that of an earlier time: it stays the same however often one asks,
+            // and another key is the cure.
+            failure.error.replayed &= attempt == 0;
             unknown = failure.error.outcome_unknown();
             self.note(&failure);
-            let wait = repeatable.then(|| failure.wait(attempt)).flatten();
+            let promising = repeatable && !failure.error.replayed;
+            let wait = promising.then(|| failure.wait(attempt)).flatten();
             let Some(wait) = wait else {
                 return Err(failure.error);
             };

@@ -17,7 +17,7 @@ pub(super) fn subscribe(
         plan.steps.extend(own.unacknowledged().map(acknowledge));
         return;
     }
-    if let Some(hold) = resubscription_hold(own) {
+    if let Some(hold) = resubscription_hold(own, customer) {
         plan.hold = Some(hold);
         return;
     }
@@ -46,7 +46,7 @@ pub(super) fn subscribe(
     });
 }
 
-fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
+fn resubscription_hold(own: &OwnSubscriptions<'_>, customer: Option<&Customer>) -> Option<Hold> {
     if let Some(foreign) = own.live_foreign {
         return Some(Hold::stalled(
             reason::FOREIGN_SUBSCRIPTION,
@@ -58,7 +58,10 @@ fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
             ),
         ));
     }
-    let ended = own.unacknowledged()?;
+    // One that went with its deleted customer says nothing about the customer of now.
+    let ended = own
+        .unacknowledged()
+        .filter(|ended| customer.is_some_and(|customer| customer.id == ended.customer))?;
     let again = "to subscribe again set spec.lifecycle to Canceled, wait until that is observed, \
                  then set it to Active";
     Some(if ended.status == SubscriptionStatus::IncompleteExpired {
