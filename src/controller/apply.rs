@@ -76,7 +76,7 @@ pub(super) async fn converge(
             now = run.now().await?;
             fresh = true;
         }
-        observed = run.observe();
+        observed = run.observe()?;
     }
     let plan = plan::tenant(desired, &observed, &recorded, now);
     let next = plan
@@ -101,11 +101,16 @@ pub(super) async fn delete(
         .mirror
         .refresh_tenant(session, &tenant.key, tenant.customer_id())
         .await?;
-    if run.unknown_creation && tenant.customer_id().is_none() {
-        run.discover_customer().await?;
+    if tenant.customer_id().is_none() {
+        if !run.scan_clock().await? {
+            return Ok(());
+        }
+        if run.unknown_creation {
+            run.discover_customer().await?;
+        }
     }
     for _ in 0..MOST_ROUNDS {
-        let observed = run.observe();
+        let observed = run.observe()?;
         let steps = plan::deletion(policy, &tenant.key, &observed, &recorded);
         let Some(step) = steps.first() else {
             return Ok(());
@@ -195,12 +200,30 @@ impl<'a> Run<'a> {
         &self.tenant.key
     }
 
-    fn observe(&self) -> Observed {
+    /// What the mirror holds. Not having looked is not the same as there being nothing.
+    fn observe(&self) -> Result<Observed, Error> {
         let tenant = self.tenant;
         self.context
             .mirror
             .observe(self.key(), tenant.customer_id(), tenant.test_clock())
-            .unwrap_or_default()
+            .ok_or(Error::NotListed)
+    }
+
+    /// Scans the tenant's test clock, if that has not been done. A clock that is gone took what was
+    /// on it along; then there is nothing to scan, and this says no.
+    async fn scan_clock(&self) -> Result<bool, Error> {
+        let mirror = &self.context.mirror;
+        let Some(clock) = self.tenant.test_clock() else {
+            return Ok(true);
+        };
+        if mirror.is_clock_complete(clock) {
+            return Ok(true);
+        }
+        match mirror.rebuild_clock(self.session, clock).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Now: the wall clock, or the frozen time of the tenant's test clock.

@@ -19,6 +19,9 @@ pub(super) enum Error {
     /// Another replica leads.
     #[error("this replica no longer leads; nothing more is changed by it")]
     NotLeading,
+    /// What is in Stripe for the tenant is not known yet.
+    #[error("Stripe's customers and subscriptions are being listed")]
+    NotListed,
     /// The steps do not lead to the desired state.
     #[error("after {0} changes Stripe still differs from the manifest: {1}")]
     NotConverging(usize, String),
@@ -48,7 +51,7 @@ impl Error {
         };
         Some(match self {
             Self::Kube(_) | Self::KubeTimeout(_) | Self::NotLeading => return None,
-            Self::NotConverging(..) => retry(reason::PROGRESSING),
+            Self::NotListed | Self::NotConverging(..) => retry(reason::PROGRESSING),
             Self::Stripe(error) => match error.class {
                 Class::Card => Outcome::Stalled {
                     reason: reason::CARD_DECLINED,
