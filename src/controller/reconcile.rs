@@ -64,6 +64,8 @@ async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<
 pub(super) struct Looked {
     outcome: Outcome,
     seen: Option<(Account, Desired, Converged)>,
+    /// The operator has only just begun and cannot know yet.
+    is_early: bool,
 }
 
 impl Looked {
@@ -72,6 +74,15 @@ impl Looked {
         Self {
             outcome,
             seen: None,
+            is_early: false,
+        }
+    }
+
+    /// What a look needs is still being read; another one follows when it has been.
+    fn early(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            is_early: true,
+            ..Self::reconciling(reason, message)
         }
     }
 
@@ -137,6 +148,7 @@ async fn look(
     Ok(Looked {
         outcome,
         seen: Some((account(&session), desired, converged)),
+        is_early: false,
     })
 }
 
@@ -226,7 +238,7 @@ fn resolve_plan(
             let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
             Err(Looked::reconciling(reason::PLAN_NOT_READY, message))
         }
-        Some(Err(_)) | None => Err(Looked::reconciling(
+        Some(Err(_)) | None => Err(Looked::early(
             reason::PLAN_NOT_READY,
             format!("the BillingPlan {name} has not been looked at yet"),
         )),
@@ -265,7 +277,7 @@ async fn observe(
         observed = look();
     }
     Ok(observed.ok_or_else(|| {
-        Looked::reconciling(
+        Looked::early(
             reason::PROGRESSING,
             "Stripe's customers and subscriptions are being listed",
         )
@@ -279,16 +291,24 @@ async fn report(
     recorded: &TenantBillingStatus,
     looked: Looked,
 ) -> Result<Action, Error> {
-    let Looked { outcome, seen } = looked;
+    let Looked {
+        outcome,
+        seen,
+        is_early,
+    } = looked;
     let stalled = matches!(outcome, Outcome::Stalled { .. });
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
-    let status = tenant_status(tenant, recorded, outcome, seen);
-    if stalled {
-        warn_once(tenant, context, &status).await;
+    // After a restart, what was seen last stands until there is something newer to tell: a fleet
+    // in order must not turn unready and back.
+    if !(is_early && tenant.is_observed()) {
+        let status = tenant_status(tenant, recorded, outcome, seen);
+        if stalled {
+            warn_once(tenant, context, &status).await;
+        }
+        let api = context.tenant_api(&tenant.namespace);
+        let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
+        context.note_written(tenant.reference(), version);
     }
-    let api = context.tenant_api(&tenant.namespace);
-    let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
-    context.note_written(tenant.reference(), version);
     if failing {
         return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
     }

@@ -105,6 +105,13 @@ impl Tenant {
         recorded.or_else(|| self.object.spec.as_valid()?.test_clock.as_deref())
     }
 
+    /// Whether the status is about the manifest as it is, and no other look was asked for.
+    pub(super) fn is_observed(&self) -> bool {
+        let requested = self.requested_at();
+        Some(self.status.observed_generation) == self.object.metadata.generation
+            && (requested.is_none() || requested == self.status.last_handled_reconcile_at)
+    }
+
     /// The value of the annotation that asks for an immediate look.
     pub(super) fn requested_at(&self) -> Option<String> {
         self.object.annotations().get(RECONCILE_ANNOTATION).cloned()
