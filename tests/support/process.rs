@@ -275,6 +275,11 @@ impl Operator {
         self.process.kill();
     }
 
+    /// Waits for it to end by itself, and says how it did.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        self.process.ended().await
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) async fn terminate(self) -> ExitStatus {
         self.process.terminate().await

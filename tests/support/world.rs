@@ -3,7 +3,7 @@
 
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
@@ -237,6 +237,16 @@ impl World {
     /// A tenant as it is.
     pub(crate) async fn get(&self, name: &str) -> Value {
         as_json(self.tenants().get(name).await.expect("reading a tenant"))
+    }
+
+    /// All tenants as they are.
+    pub(crate) async fn list(&self) -> Vec<Value> {
+        let tenants = self
+            .tenants()
+            .list(&ListParams::default())
+            .await
+            .expect("listing tenants");
+        tenants.into_iter().map(as_json).collect()
     }
 
     /// A plan as it is.
