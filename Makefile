@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crds clean cargo
+.PHONY: help demo test check crds clean cargo python
 
 # The control plane's programs are found once here instead of by the first test that needs them,
 # because that may take minutes and a test would show nothing of it.
@@ -10,8 +10,10 @@ help: ## Show this help
 demo: cargo ## See it work, on this machine alone: control plane, Stripe stand-in, three tenants
 	@examples/demo
 
-test: cargo ## Run all tests; gets itself an etcd and a kube-apiserver if there are none
+test: cargo python ## Run all tests; gets itself what they need: a kube-apiserver, Stripe's documents
 	@tests/control-plane assets >/dev/null
+	@tests/oracles/fetch openapi >/dev/null
+	@tests/oracles/fetch typescript >/dev/null
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --all-features; \
 	else \
@@ -33,5 +35,11 @@ clean: ## Remove what was built here (the control plane's programs stay in the u
 cargo:
 	@command -v cargo >/dev/null || { \
 		echo "cargo is not installed. Install Rust with rustup (https://rustup.rs), then try again." >&2; \
+		exit 1; \
+	}
+
+python:
+	@command -v python3 >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq --yes python3; } || { \
+		echo "python3 is not installed, and is needed to fetch the documents the tests compare with." >&2; \
 		exit 1; \
 	}

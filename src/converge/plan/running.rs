@@ -98,7 +98,7 @@ fn swap_price(
             reason::CURRENCY_LOCKED,
             format!(
                 "{} is in {}, the plan {} in {}; Stripe cannot change the currency of a \
-                 subscription. Choose a plan in {0}'s currency, or cancel it first",
+                 subscription. Choose a plan in {1}, or cancel it first",
                 subscription.id, subscription.currency, desired.plan, desired.price.currency
             ),
         ));

@@ -1,0 +1,85 @@
+//! Every request the operator makes is one that Stripe's own OpenAPI document allows.
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
+
+#[path = "support/openapi.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with tests that use all of it"
+)]
+mod openapi;
+mod support;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use support::world::{World, id};
+
+/// Takes a tenant through everything that makes the operator write, then judges the log.
+#[tokio::test]
+async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
+    let world = World::new().await;
+    world.plan("starter", "29.00").await;
+    world.plan("pro", "99.00").await;
+    let clock = world.stripe.test_clock(1_800_000_000).await;
+    let _operator = world.operator().await;
+    let mut manifest = world.manifest("acme", "pro");
+    manifest["spec"]["testClock"] = json!(clock);
+    manifest["spec"]["customer"] = json!({
+        "name": "Acme & Söhne", "email": "billing@acme.example", "phone": "+49 1", "description": "d",
+        "address": {"line1": "1", "line2": "2", "city": "c", "state": "s", "postalCode": "p", "country": "DE"},
+    });
+    world.apply(manifest).await;
+    world.ready("acme").await;
+    let (customer, subscription) = world.one_of_each("acme", Some(&clock)).await;
+    world.add_card(id(&customer), "pm_card_visa").await;
+    for edit in [
+        json!({"plan": world.plan_name("starter")}),
+        json!({"trial": {"days": 20}}),
+        json!({"customer": {"name": "Other", "phone": "+49 2"}}),
+        json!({"lifecycle": "CancelAtPeriodEnd"}),
+        json!({"lifecycle": "Active"}),
+        json!({"trial": {"days": 0}}),
+        json!({"lifecycle": "Canceled"}),
+        json!({"lifecycle": "Active"}),
+    ] {
+        world.edit("acme", edit).await;
+        world.ready("acme").await;
+    }
+    let path = format!("/v1/customers/{}", id(&customer));
+    let change = json!({"metadata": {"tenantbilling_tenant": ""}});
+    world.stripe.dashboard(&path, change).await;
+    world
+        .until("acme", "its identity is restored", |tenant| {
+            let drift = tenant["status"]["drift"].as_array();
+            drift.is_some_and(|drift| drift.iter().any(|d| d["field"] == "customer.metadata"))
+        })
+        .await;
+    world.delete("acme").await;
+    world.gone("acme").await;
+    assert_ne!(subscription["id"], Value::Null);
+
+    let mut kinds = BTreeSet::new();
+    for request in world.stripe.requests().await {
+        let field = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+        let (method, path, query) = (field("method"), field("path"), field("query"));
+        let verdict =
+            openapi::openapi().check_request(&method, &format!("{path}?{query}"), &field("body"));
+        assert_eq!(verdict, Ok(()), "{request:#}");
+        let kind = path.split('/').take(3).collect::<Vec<_>>().join("/");
+        kinds.insert(format!("{method} {kind}"));
+    }
+    for kind in [
+        "POST /v1/customers",
+        "POST /v1/subscriptions",
+        "DELETE /v1/subscriptions",
+        "POST /v1/products",
+        "POST /v1/prices",
+        "GET /v1/events",
+        "GET /v1/account",
+    ] {
+        assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+    }
+    world.finish().await;
+}
