@@ -58,7 +58,7 @@ impl Chapter {
             Self::Upgrade => {
                 world
                     .edit(TENANT, json!({"plan": world.plan_name("pro")}))
-                    .await
+                    .await;
             }
             Self::CancelAtPeriodEnd => world.edit(TENANT, lifecycle("CancelAtPeriodEnd")).await,
             Self::Cancel => world.edit(TENANT, lifecycle("Canceled")).await,
@@ -118,13 +118,7 @@ pub(crate) struct Calm {
 pub(crate) async fn new_world() -> (World, Operator) {
     let mut world = World::new().await;
     // Without polls in between, a chapter makes the same reads every time.
-    let flag = world
-        .options
-        .flags
-        .iter()
-        .position(|flag| flag == "--event-poll-seconds")
-        .unwrap();
-    world.options.flags[flag + 1] = "3600".to_owned();
+    world.options.set_flag("--event-poll-seconds", "3600");
     let operator = world.operator().await;
     eventually("the account is listed", async || {
         let listed = operator
