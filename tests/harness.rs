@@ -70,6 +70,69 @@ async fn tests_share_the_control_plane_and_have_namespaces_of_their_own() {
     assert!(matches!(denied, kube::Error::Api(status) if status.is_forbidden()));
 }
 
+/// The files that `manifests/default` consists of, but for the CRDs, which are installed already.
+fn shipped_files() -> Vec<std::path::PathBuf> {
+    let files = ["base", "default"].into_iter().flat_map(|name| {
+        let dir = repository().join("manifests").join(name);
+        let kustomization = std::fs::read_to_string(dir.join("kustomization.yaml")).unwrap();
+        let kustomization: Value = serde_yaml::from_str(&kustomization).unwrap();
+        let resources = kustomization["resources"].as_array().unwrap().clone();
+        resources
+            .into_iter()
+            .map(move |file| dir.join(file.as_str().unwrap()))
+    });
+    files.filter(|file| file.is_file()).collect()
+}
+
+#[test]
+fn the_overlay_for_old_servers_removes_every_cel_rule() {
+    for (crd, patch) in [
+        ("billingplans", "billingplans"),
+        ("tenantbillings", "tenantbillings"),
+    ] {
+        let read = |path: String| -> Value {
+            let text = std::fs::read_to_string(repository().join(path)).unwrap();
+            serde_yaml::from_str(&text).unwrap()
+        };
+        let crd = read(format!("crds/{crd}.yaml"));
+        let patch = read(format!("manifests/without-cel/{patch}.yaml"));
+        let mut removed: Vec<_> = patch
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|op| op["path"].as_str().unwrap().to_owned())
+            .collect();
+        let mut rules = Vec::new();
+        find_rules(&crd, String::new(), &mut rules);
+        removed.sort();
+        rules.sort();
+        assert!(!rules.is_empty());
+        assert_eq!(removed, rules);
+    }
+}
+
+/// The paths of all `x-kubernetes-validations`.
+fn find_rules(value: &Value, path: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = format!("{path}/{name}");
+                if name == "x-kubernetes-validations" {
+                    found.push(path);
+                } else {
+                    find_rules(value, path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                find_rules(value, format!("{path}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// `policy/v1` came with Kubernetes 1.21; the server Debian can build is older.
 fn serves(version: &k8s_openapi::apimachinery::pkg::version::Info, object: &DynamicObject) -> bool {
     let policy = object
@@ -83,16 +146,8 @@ fn serves(version: &k8s_openapi::apimachinery::pkg::version::Info, object: &Dyna
 async fn a_server_accepts_every_shipped_manifest() {
     let admin = ControlPlane::shared().await.admin().await;
     let version = admin.apiserver_version().await.unwrap();
-    let base = repository().join("manifests/base");
-    let kustomization = std::fs::read_to_string(base.join("kustomization.yaml")).unwrap();
-    let kustomization: Value = serde_yaml::from_str(&kustomization).unwrap();
     let mut kinds = Vec::new();
-    for file in kustomization["resources"].as_array().unwrap() {
-        let file = base.join(file.as_str().unwrap());
-        // The CRDs' directory: they are installed already.
-        if file.is_dir() {
-            continue;
-        }
+    for file in shipped_files() {
         for object in objects(&file)
             .unwrap()
             .iter()

@@ -148,7 +148,7 @@ async fn run(args: Args) -> Result<Ended, String> {
 
     let mut registry = Registry::with_prefix("tenant_billing");
     let metrics = Metrics::register(&mut registry);
-    let server = serve::health_and_metrics(args.listen, registry, shutdown.clone())
+    let server = serve::health_and_metrics(args.listen, registry, stripe.clone(), shutdown.clone())
         .await
         .map_err(|error| format!("--listen {}: {error}", args.listen))?;
     let server = tokio::spawn(server);

@@ -10,9 +10,9 @@ use super::publish;
 use super::tenant::Tenant;
 use crate::api::{DriftClass, TenantBillingStatus};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Found, Observed, TenantKey};
+use crate::converge::observed::{Observed, TenantKey};
 use crate::converge::plan::{self, Difference, Plan, Recorded};
-use crate::converge::status::{self, Account};
+use crate::converge::status;
 use crate::converge::steps::Step;
 use crate::stripe::{Changed, Class, Session, Stamp};
 
@@ -95,19 +95,24 @@ pub(super) async fn delete(
     policy: crate::api::DeletionPolicy,
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
+    if let Some(clock) = tenant.test_clock()
+        && !context.mirror.is_clock_complete(clock)
+    {
+        match context.mirror.rebuild_clock(session, clock).await {
+            Ok(_) => {}
+            // Customers go with their clock, and so do their subscriptions.
+            Err(error) if error.is_missing() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let mut status = tenant.status.clone();
     let mut run = Run::new(context, tenant, session, &mut status);
     context
         .mirror
         .refresh_tenant(session, &tenant.key, tenant.customer_id())
         .await?;
-    if tenant.customer_id().is_none() {
-        if !run.scan_clock().await? {
-            return Ok(());
-        }
-        if run.unknown_creation {
-            run.discover_customer().await?;
-        }
+    if run.unknown_creation && tenant.customer_id().is_none() {
+        run.discover_customer().await?;
     }
     for _ in 0..MOST_ROUNDS {
         let observed = run.observe()?;
@@ -138,26 +143,15 @@ enum Ran {
     Stale,
 }
 
-/// The customer that a changed object is, or belongs to.
-fn customer_of(changed: &Changed) -> String {
-    match changed {
-        Changed::Customer(found) => match found.as_ref() {
-            Found::Present(customer) => customer.id.clone(),
-            Found::Deleted(id) => id.clone(),
-        },
-        Changed::Subscription(subscription) => subscription.customer.clone(),
-    }
-}
-
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
-/// Counting alone would walk through every failure of the last day; so after a few, each ten
-/// minutes have one key.
+/// Counting alone would walk through every failure of the last day; so after a few, each minute has
+/// one key.
 fn salt(attempt: u32) -> u32 {
-    let ten_minutes = || u32::try_from(Timestamp::now().as_second() / 600).unwrap_or(u32::MAX);
+    let minute = || u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
     if attempt <= COUNTED_ATTEMPTS {
         attempt
     } else {
-        ten_minutes()
+        minute()
     }
 }
 
@@ -200,30 +194,20 @@ impl<'a> Run<'a> {
         &self.tenant.key
     }
 
-    /// What the mirror holds. Not having looked is not the same as there being nothing.
+    /// What the mirror shows of the tenant. What is not known must not pass for what is not there:
+    /// that would create a second customer, or let a deletion leave a subscription behind.
     fn observe(&self) -> Result<Observed, Error> {
-        let tenant = self.tenant;
-        self.context
-            .mirror
-            .observe(self.key(), tenant.customer_id(), tenant.test_clock())
-            .ok_or(Error::NotListed)
-    }
-
-    /// Scans the tenant's test clock, if that has not been done. A clock that is gone took what was
-    /// on it along; then there is nothing to scan, and this says no.
-    async fn scan_clock(&self) -> Result<bool, Error> {
         let mirror = &self.context.mirror;
-        let Some(clock) = self.tenant.test_clock() else {
-            return Ok(true);
-        };
-        if mirror.is_clock_complete(clock) {
-            return Ok(true);
+        if mirror
+            .account()
+            .is_some_and(|mirrored| mirrored != *self.session.account())
+        {
+            return Err(Error::NOT_LISTED);
         }
-        match mirror.rebuild_clock(self.session, clock).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_missing() => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let tenant = self.tenant;
+        mirror
+            .observe(self.key(), tenant.customer_id(), tenant.test_clock())
+            .ok_or(Error::NOT_LISTED)
     }
 
     /// Now: the wall clock, or the frozen time of the tenant's test clock.
@@ -307,11 +291,9 @@ impl<'a> Run<'a> {
             // that is read again.
             Ok(answer) => {
                 self.attempts.insert(tried, attempt + 1);
-                let customer = customer_of(&answer.value);
-                self.fold(answer.value, &stamp);
-                let mirror = &self.context.mirror;
-                mirror
-                    .refresh_tenant(self.session, self.key(), Some(&customer))
+                self.context
+                    .mirror
+                    .refresh(self.session, &answer.value)
                     .await?;
                 Ok(Ran::Stale)
             }
@@ -338,14 +320,14 @@ impl<'a> Run<'a> {
 
     /// Notes in the status that a creation begins, before it begins.
     async fn record_intent(&mut self, object: &str) -> Result<(), Error> {
-        let account = self.session.account();
-        let account = Account {
-            id: account.id.to_string(),
-            livemode: account.livemode,
-        };
         let tenant_id = &self.key().tenant;
-        let status =
-            status::with_intent(self.status, tenant_id, &account, object, Timestamp::now());
+        let status = status::with_intent(
+            self.status,
+            tenant_id,
+            self.session.account(),
+            object,
+            Timestamp::now(),
+        );
         let api = self.context.tenant_api(&self.tenant.namespace);
         let version = publish::status(&api, &self.tenant.object, self.status, &status).await?;
         self.context.note_written(self.tenant.reference(), version);

@@ -5,14 +5,15 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::ResolvedPlan;
+use crate::converge::observed::Account;
 
 /// What a look at a plan came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Generation of the manifest that was looked at.
     pub(super) generation: i64,
-    /// The Stripe account it was resolved in.
-    pub(super) account: Option<String>,
+    /// The Stripe account and mode it was resolved in.
+    pub(super) account: Option<Account>,
     /// The plan, or why it cannot be sold.
     pub(super) plan: Result<ResolvedPlan, Outcome>,
 }
@@ -25,7 +26,9 @@ impl Catalogue {
     /// Records a look at a plan; says whether its tenants have to know.
     pub(super) fn record(&self, name: &str, entry: Entry) -> bool {
         let mut plans = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        plans.insert(name.to_owned(), entry.clone()).as_ref() != Some(&entry)
+        let news = plans.get(name) != Some(&entry);
+        plans.insert(name.to_owned(), entry);
+        news
     }
 
     /// The last look at a plan.

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
 use super::error::Error;
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub(super) mirror: Arc<Mirror>,
     pub(super) owner: String,
     pub(super) plans: Store<PlanObject>,
+    /// Whether every plan has been seen once.
+    pub(super) plans_listed: watch::Sender<bool>,
     pub(super) catalogue: Catalogue,
     pub(super) tenants: Arc<TenantIndex>,
     pub(super) leadership: Leadership,
@@ -38,6 +41,8 @@ pub(super) struct Context {
     /// Resource versions of status writes that the watch may not have shown yet.
     pub(super) written: Mutex<HashMap<TenantRef, String>>,
     pub(super) metrics: Arc<Metrics>,
+    /// Why Stripe has not been seen for a while, if so.
+    pub(super) blind: RwLock<Option<stripe::Error>>,
     /// Every object is looked at again after this long, even if nothing happens.
     pub(super) resync: Duration,
 }
@@ -48,12 +53,45 @@ impl Context {
         Api::namespaced(self.kube.clone(), namespace)
     }
 
+    /// Waits until every manifest of both kinds has been seen once.
+    pub(super) async fn wait_until_watched(&self) {
+        self.tenants.wait_complete().await;
+        // Not the store's own wait_until_ready: of many that wait there, it wakes one. The sender
+        // lives as long as self, so waiting cannot fail.
+        let _ = self
+            .plans_listed
+            .subscribe()
+            .wait_for(|listed| *listed)
+            .await;
+    }
+
     /// Refuses to go on when this replica no longer leads. Called before every mutation.
     pub(super) fn check_leadership(&self) -> Result<(), Error> {
         if self.leadership.holds() {
             Ok(())
         } else {
             Err(Error::NotLeading)
+        }
+    }
+
+    /// Refuses to speak of what Stripe holds while it has not been seen for a while.
+    pub(super) fn check_sight(&self) -> Result<(), Error> {
+        let blind = self.blind.read().unwrap_or_else(PoisonError::into_inner);
+        blind
+            .as_ref()
+            .map_or(Ok(()), |error| Err(error.clone().into()))
+    }
+
+    /// Notes whether Stripe can be seen. When that changes, every tenant has to know.
+    pub(super) fn note_sight(&self, failure: Option<stripe::Error>) {
+        let changed = {
+            let mut blind = self.blind.write().unwrap_or_else(PoisonError::into_inner);
+            let changed = blind.is_some() != failure.is_some();
+            *blind = failure;
+            changed
+        };
+        if changed {
+            self.triggers.tenants(self.tenants.all());
         }
     }
 

@@ -19,9 +19,9 @@ pub(super) enum Error {
     /// Another replica leads.
     #[error("this replica no longer leads; nothing more is changed by it")]
     NotLeading,
-    /// What is in Stripe for the tenant is not known yet.
-    #[error("Stripe's customers and subscriptions are being listed")]
-    NotListed,
+    /// Something that a look rests on has not been seen since the start. It will be, by itself.
+    #[error("{0}")]
+    NotYet(&'static str),
     /// The steps do not lead to the desired state.
     #[error("after {0} changes Stripe still differs from the manifest: {1}")]
     NotConverging(usize, String),
@@ -42,6 +42,10 @@ impl From<kube::Error> for Error {
 }
 
 impl Error {
+    /// What the mirror shows of a tenant is not all there is.
+    pub(super) const NOT_LISTED: Self =
+        Self::NotYet("Stripe's customers and subscriptions are being listed");
+
     /// What the status says about it; `None` when it is none of the tenant's business.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         let message = self.to_string();
@@ -51,7 +55,7 @@ impl Error {
         };
         Some(match self {
             Self::Kube(_) | Self::KubeTimeout(_) | Self::NotLeading => return None,
-            Self::NotListed | Self::NotConverging(..) => retry(reason::PROGRESSING),
+            Self::NotYet(_) | Self::NotConverging(..) => retry(reason::PROGRESSING),
             Self::Stripe(error) => match error.class {
                 Class::Card => Outcome::Stalled {
                     reason: reason::CARD_DECLINED,

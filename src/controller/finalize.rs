@@ -44,7 +44,7 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
         seen: None,
         requested_at: tenant.requested_at(),
     };
-    let status = status::tenant(&tenant.status, look);
+    let status = status::tenant(&tenant.status, &look);
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), &tenant.status, &status).await?;
     context.note_written(tenant.reference(), version);
@@ -53,8 +53,9 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
 
 /// Carries out the deletion policy. Returns what stands in the way, if something does.
 async fn carry_out(tenant: &Tenant, context: &Context) -> Result<Option<Outcome>, Error> {
-    // The account is recorded before the first creation: without it nothing was ever made.
-    if tenant.status.stripe.is_none() {
+    // The account is recorded before the first creation: without it nothing was ever made, unless
+    // the status was lost, as in a restored cluster.
+    if tenant.status.stripe.is_none() && !is_mirrored(tenant, context) {
         return Ok(None);
     }
     let policy = tenant.object.deletion_facts().policy;
@@ -96,4 +97,12 @@ async fn carry_out(tenant: &Tenant, context: &Context) -> Result<Option<Outcome>
     };
     apply::delete(context, &tenant, &session, policy).await?;
     Ok(None)
+}
+
+/// Whether Stripe, as last listed, has something of the tenant's.
+fn is_mirrored(tenant: &Tenant, context: &Context) -> bool {
+    let observed = context
+        .mirror
+        .observe(&tenant.key, None, tenant.test_clock());
+    observed.is_some_and(|observed| !observed.customers.is_empty())
 }

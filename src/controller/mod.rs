@@ -35,7 +35,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt as _};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{Controller, WatchStreamExt as _, controller, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -106,6 +106,7 @@ pub async fn run(
         tokio::select! {
             () = work => {}
             () = watched.lost() => ended = Ended::LostLeadership,
+            () = grace(shutdown) => tracing::warn!("what is under way is abandoned"),
         }
     }
     released.cancel();
@@ -138,6 +139,7 @@ async fn lead(
         mirror: Arc::new(Mirror::new(&options.owner)),
         owner: options.owner.clone(),
         plans: plans.clone(),
+        plans_listed: tokio::sync::watch::Sender::new(false),
         catalogue: catalogue::Catalogue::default(),
         tenants: index.clone(),
         leadership,
@@ -145,6 +147,7 @@ async fn lead(
         backoff: Backoff::default(),
         plan_backoff: Backoff::default(),
         written: std::sync::Mutex::default(),
+        blind: std::sync::RwLock::default(),
         metrics,
         resync: options.resync,
         kube: kube.clone(),
@@ -167,16 +170,21 @@ async fn lead(
         Some(labels) => watcher::Config::default().labels(labels),
         None => watcher::Config::default(),
     };
-    let plan_triggers_on_delete = context.clone();
+    let noted = context.clone();
     let watched_plans = watcher(Api::all(kube), plan_config)
         .default_backoff()
         .modify(prune)
         .reflect(plan_writer)
-        .inspect(move |event| {
-            if let Ok(watcher::Event::Delete(plan)) = event {
-                let on_plan = plan_triggers_on_delete.tenants.on_plan(&plan.name_any());
-                plan_triggers_on_delete.triggers.tenants(on_plan);
+        .inspect(move |event| match event {
+            Ok(watcher::Event::Delete(plan)) => {
+                noted
+                    .triggers
+                    .tenants(noted.tenants.on_plan(&plan.name_any()));
             }
+            Ok(watcher::Event::InitDone) => {
+                noted.plans_listed.send_replace(true);
+            }
+            _ => {}
         });
 
     tokio::join!(
@@ -217,11 +225,11 @@ async fn run_tenants(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, Default::default());
+        .predicate_filter(what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
-        .graceful_shutdown_on(grace(shutdown))
+        .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(reconcile::reconcile, retry_tenant, context)
         .for_each(|result| {
             count("TenantBilling", &metrics, &result);
@@ -240,11 +248,11 @@ async fn run_plans(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, Default::default());
+        .predicate_filter(what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(PLANS_AT_ONCE))
-        .graceful_shutdown_on(grace(shutdown))
+        .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(plans::reconcile, retry_plan, context)
         .for_each(|result| {
             count("BillingPlan", &metrics, &result);
@@ -253,10 +261,11 @@ async fn run_plans(
         .await;
 }
 
-/// Ends new work at once; what is under way has [`GRACE`] to finish before the process ends it.
+/// Over when looks that are under way have had their time to finish after `shutdown`.
 async fn grace(shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tracing::info!(seconds = GRACE.as_secs(), "finishing what is under way");
+    tokio::time::sleep(GRACE).await;
 }
 
 /// What the operator never reads and every object carries.
@@ -269,6 +278,7 @@ fn prune<K: Resource>(object: &mut K) {
 
 /// What a new look depends on: not the status, which the operator writes itself. The hash of
 /// generation alone would miss finalizers, deletion and the request for a look.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the predicate's")]
 fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hash = DefaultHasher::new();
@@ -282,12 +292,20 @@ fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     Some(hash.finish())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn retry_tenant(object: Arc<TenantObject>, error: &Error, context: Arc<Context>) -> Action {
     let tenant = ObjectRef::from_obj(object.as_ref());
     tracing::warn!(%tenant, %error, "look failed; it is tried again");
     Action::requeue(context.backoff.failed(tenant))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn retry_plan(object: Arc<PlanObject>, error: &Error, context: Arc<Context>) -> Action {
     let plan = ObjectRef::from_obj(object.as_ref());
     tracing::warn!(%plan, %error, "look failed; it is tried again");

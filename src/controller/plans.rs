@@ -15,8 +15,8 @@ use crate::api::{BillingPlanStatus, Lenient, PlanObject, reason};
 use crate::converge::catalogue::{self, CatalogueStep, DesiredPlan, DesiredPrice, ObservedPlan};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::InvalidSpec;
-use crate::converge::observed::Price;
-use crate::converge::status::{self, Account};
+use crate::converge::observed::{Account, Price};
+use crate::converge::status;
 use crate::stripe::{Answer, ChangedCatalogue, Session};
 
 /// Requests for one step with keys of their own, within a minute.
@@ -69,11 +69,7 @@ async fn look(object: &PlanObject, context: &Context) -> Result<Looked, Error> {
         }
     };
     let session = context.stripe.session().await?;
-    let account = session.account();
-    let account = Account {
-        id: account.id.to_string(),
-        livemode: account.livemode,
-    };
+    let account = session.account().clone();
     if let Some(outcome) = wrong_account(&object.status_or_default(), &account) {
         return Ok(Looked {
             outcome,
@@ -106,7 +102,7 @@ fn desired(object: &PlanObject, owner: &str) -> Result<DesiredPlan, InvalidSpec>
 
 fn wrong_account(status: &BillingPlanStatus, account: &Account) -> Option<Outcome> {
     let pinned = status.account_id.as_ref()?;
-    let same = *pinned == account.id && status.livemode == Some(account.livemode);
+    let same = **pinned == *account.id && status.livemode == Some(account.livemode);
     (!same).then(|| Outcome::Stalled {
         reason: reason::WRONG_ACCOUNT,
         message: format!(
@@ -219,7 +215,6 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
     let still_good =
         known.is_some_and(|entry| entry.plan.is_ok() && entry.generation == object.generation());
     if !(failing && still_good) {
-        let account = account.map(|account| account.id);
         let entry = Entry {
             generation: object.generation(),
             account,

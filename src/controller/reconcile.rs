@@ -15,8 +15,8 @@ use super::{finalize, publish};
 use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::{self, Desired, ResolvedPlan};
-use crate::converge::observed::Observed;
-use crate::converge::status::{self, Account, Look, Seen};
+use crate::converge::observed::{Account, Observed};
+use crate::converge::status::{self, Look, Seen};
 use crate::stripe::Session;
 
 /// Looks at a tenant, brings it in line, and reports.
@@ -26,7 +26,7 @@ pub(super) async fn reconcile(
     object: Arc<TenantObject>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    context.tenants.wait_complete().await;
+    context.wait_until_watched().await;
     let Some(tenant) = current(object, &context).await? else {
         return Ok(Action::await_change());
     };
@@ -37,11 +37,21 @@ pub(super) async fn reconcile(
     let mut recorded = tenant.status.clone();
     match look(&tenant, &context, &mut recorded).await {
         Ok(looked) => report(&tenant, &context, &recorded, looked).await,
+        // A restart is no reason to call in question what was found out before it.
+        Err(Error::NotYet(_)) if is_settled(&tenant) => {
+            Ok(Action::requeue(context.backoff.failed(tenant.reference())))
+        }
         Err(error) => match error.outcome() {
             Some(outcome) => report(&tenant, &context, &recorded, Looked::blind(outcome)).await,
             None => Err(error),
         },
     }
+}
+
+/// Whether what the status says was found out about the present manifest.
+fn is_settled(tenant: &Tenant) -> bool {
+    tenant.status.observed_generation == tenant.object.generation()
+        && !tenant.status.conditions.is_empty()
 }
 
 /// The tenant as it is: the watch may not yet show the status that was written last.
@@ -63,9 +73,7 @@ async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<
 /// What a look came to.
 pub(super) struct Looked {
     outcome: Outcome,
-    seen: Option<(Account, Desired, Converged)>,
-    /// The operator has only just begun and cannot know yet.
-    is_early: bool,
+    seen: Option<Box<(Account, Desired, Converged)>>,
 }
 
 impl Looked {
@@ -74,15 +82,6 @@ impl Looked {
         Self {
             outcome,
             seen: None,
-            is_early: false,
-        }
-    }
-
-    /// What a look needs is still being read; another one follows when it has been.
-    fn early(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            is_early: true,
-            ..Self::reconciling(reason, message)
         }
     }
 
@@ -119,7 +118,7 @@ async fn look(
     if let Some(wrong) = wrong_account(tenant, &session) {
         return Ok(Looked::blind(wrong));
     }
-    let plan = match resolve_plan(spec, context, &session) {
+    let plan = match resolve_plan(spec, context, &session)? {
         Ok(plan) => plan,
         Err(not_ready) => return Ok(not_ready),
     };
@@ -147,8 +146,7 @@ async fn look(
     };
     Ok(Looked {
         outcome,
-        seen: Some((account(&session), desired, converged)),
-        is_early: false,
+        seen: Some(Box::new((session.account().clone(), desired, converged))),
     })
 }
 
@@ -157,14 +155,6 @@ fn reached(desired: &Desired) -> String {
         Lifecycle::Active => format!("subscribed to {}, as the manifest says", desired.plan),
         Lifecycle::CancelAtPeriodEnd => "subscribed until the end of the period".to_owned(),
         Lifecycle::Canceled => "not subscribed, as the manifest says".to_owned(),
-    }
-}
-
-fn account(session: &Session) -> Account {
-    let account = session.account();
-    Account {
-        id: account.id.to_string(),
-        livemode: account.livemode,
     }
 }
 
@@ -209,7 +199,7 @@ fn resolve_plan(
     spec: &TenantBillingSpec,
     context: &Context,
     session: &Session,
-) -> Result<ResolvedPlan, Looked> {
+) -> Result<Result<ResolvedPlan, Looked>, Error> {
     let name = &spec.plan;
     let Some(plan) = context.plans.get(&ObjectRef::new(name)) else {
         let mut known: Vec<String> = context.plans.state().iter().map(|p| p.name_any()).collect();
@@ -220,28 +210,25 @@ fn resolve_plan(
         } else {
             known.join(", ")
         };
-        return Err(Looked::stalled(
+        return Ok(Err(Looked::stalled(
             reason::PLAN_NOT_FOUND,
             format!("spec.plan: there is no BillingPlan \"{name}\"; there are: {known}"),
-        ));
+        )));
     };
     let entry = context.catalogue.get(name).filter(|entry| {
         entry.generation == plan.generation()
             && entry
                 .account
                 .as_ref()
-                .is_none_or(|account| **account == *session.account().id)
+                .is_none_or(|resolved_in| resolved_in == session.account())
     });
     match entry.map(|entry| entry.plan) {
-        Some(Ok(resolved)) => Ok(resolved),
+        Some(Ok(resolved)) => Ok(Ok(resolved)),
         Some(Err(Outcome::Stalled { message, .. } | Outcome::Reconciling { message, .. })) => {
             let message = format!("the BillingPlan {name} cannot be sold yet: {message}");
-            Err(Looked::reconciling(reason::PLAN_NOT_READY, message))
+            Ok(Err(Looked::reconciling(reason::PLAN_NOT_READY, message)))
         }
-        Some(Err(_)) | None => Err(Looked::early(
-            reason::PLAN_NOT_READY,
-            format!("the BillingPlan {name} has not been looked at yet"),
-        )),
+        Some(Err(_)) | None => Err(Error::NotYet("the tenant's BillingPlan is being looked at")),
     }
 }
 
@@ -252,6 +239,10 @@ async fn observe(
     session: &Session,
 ) -> Result<Result<Observed, Looked>, Error> {
     let mirror = &context.mirror;
+    context.check_sight()?;
+    if mirror.account().as_ref() != Some(session.account()) {
+        return Err(Error::NOT_LISTED);
+    }
     let scanned = match tenant.test_clock() {
         None => mirror.is_complete(),
         Some(clock) if mirror.is_clock_complete(clock) => true,
@@ -276,12 +267,7 @@ async fn observe(
             .await?;
         observed = look();
     }
-    Ok(observed.ok_or_else(|| {
-        Looked::early(
-            reason::PROGRESSING,
-            "Stripe's customers and subscriptions are being listed",
-        )
-    }))
+    observed.map(Ok).ok_or(Error::NOT_LISTED)
 }
 
 /// Writes the status and says when to look again.
@@ -291,24 +277,16 @@ async fn report(
     recorded: &TenantBillingStatus,
     looked: Looked,
 ) -> Result<Action, Error> {
-    let Looked {
-        outcome,
-        seen,
-        is_early,
-    } = looked;
+    let Looked { outcome, seen } = looked;
     let stalled = matches!(outcome, Outcome::Stalled { .. });
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
-    // After a restart, what was seen last stands until there is something newer to tell: a fleet
-    // in order must not turn unready and back.
-    if !(is_early && tenant.is_observed()) {
-        let status = tenant_status(tenant, recorded, outcome, seen);
-        if stalled {
-            warn_once(tenant, context, &status).await;
-        }
-        let api = context.tenant_api(&tenant.namespace);
-        let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
-        context.note_written(tenant.reference(), version);
+    let status = tenant_status(tenant, recorded, outcome, seen);
+    if stalled {
+        warn_once(tenant, context, &status).await;
     }
+    let api = context.tenant_api(&tenant.namespace);
+    let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
+    context.note_written(tenant.reference(), version);
     if failing {
         return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
     }
@@ -321,7 +299,7 @@ fn tenant_status(
     tenant: &Tenant,
     recorded: &TenantBillingStatus,
     outcome: Outcome,
-    seen: Option<(Account, Desired, Converged)>,
+    seen: Option<Box<(Account, Desired, Converged)>>,
 ) -> TenantBillingStatus {
     let look = |seen| Look {
         generation: tenant.object.generation(),
@@ -331,8 +309,8 @@ fn tenant_status(
         seen,
         requested_at: tenant.requested_at(),
     };
-    let Some((account, desired, converged)) = seen else {
-        return status::tenant(recorded, look(None));
+    let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
+        return status::tenant(recorded, &look(None));
     };
     let seen = Seen {
         account: &account,
@@ -341,7 +319,7 @@ fn tenant_status(
         reverted: converged.reverted,
         reported: converged.plan.reported,
     };
-    status::tenant(recorded, look(Some(seen)))
+    status::tenant(recorded, &look(Some(seen)))
 }
 
 /// Once something may be in Stripe, the identity it has there is what the status tells, whatever

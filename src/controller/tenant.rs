@@ -105,15 +105,35 @@ impl Tenant {
         recorded.or_else(|| self.object.spec.as_valid()?.test_clock.as_deref())
     }
 
-    /// Whether the status is about the manifest as it is, and no other look was asked for.
-    pub(super) fn is_observed(&self) -> bool {
-        let requested = self.requested_at();
-        Some(self.status.observed_generation) == self.object.metadata.generation
-            && (requested.is_none() || requested == self.status.last_handled_reconcile_at)
-    }
-
     /// The value of the annotation that asks for an immediate look.
     pub(super) fn requested_at(&self) -> Option<String> {
         self.object.annotations().get(RECONCILE_ANNOTATION).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::DeletionPolicy;
+
+    #[test]
+    fn a_spec_that_cannot_be_read_names_its_field_and_can_still_be_deleted() {
+        let object: TenantObject = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "acme", "namespace": "tenants"},
+            "spec": {"tenantId": "t1", "deletionPolicy": "CancelNow", "plan": "pro",
+                     "customer": {"name": "Acme", "email": "a@b.example"}, "trial": {"days": "ten"}},
+            "status": {"observedGeneration": 1, "tenantId": "t1",
+                       "stripe": {"accountId": "acct_1", "livemode": false, "customerId": "cus_1"}},
+        }))
+        .unwrap();
+        let tenant = Tenant::new(Arc::new(object), "default");
+        let message = tenant.spec().expect_err("it was read").to_string();
+        assert!(message.starts_with("spec.trial.days: "), "{message}");
+        assert_eq!(tenant.key.tenant, "t1");
+        assert_eq!(tenant.customer_id(), Some("cus_1"));
+        assert_eq!(
+            tenant.object.deletion_facts().policy,
+            DeletionPolicy::CancelNow
+        );
     }
 }

@@ -3,6 +3,8 @@
 //! The API server checks most of this at `kubectl apply` already. It is checked again here because
 //! older servers know no CEL, schemas can be loosened, and nothing wrong may ever reach Stripe.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -111,11 +113,12 @@ pub fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::with_capacity(16);
+    for byte in hash.finalize().iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The identity of a tenant: `spec.tenantId`, or `<namespace>/<name>`.
@@ -334,7 +337,7 @@ mod tests {
             ("spec.tenantId", |s| s.tenant_id = Some("a&b=c".into())),
             ("spec.tenantId", |s| s.tenant_id = Some("x".repeat(201))),
             ("spec.tenantId", |s| {
-                s.tenant_id = Some("../../v1/customers".into())
+                s.tenant_id = Some("../../v1/customers".into());
             }),
             ("spec.customer.name", |s| s.customer.name = " ".into()),
             ("spec.customer.name", |s| s.customer.name = "a\u{0}b".into()),
@@ -342,10 +345,10 @@ mod tests {
             ("spec.customer.name", |s| s.customer.name = "Acme ".into()),
             ("spec.customer.email", |s| s.customer.email = "acme".into()),
             ("spec.customer.email", |s| {
-                s.customer.email = "a@b@c.example".into()
+                s.customer.email = "a@b@c.example".into();
             }),
             ("spec.customer.email", |s| {
-                s.customer.email = "a@b..example".into()
+                s.customer.email = "a@b..example".into();
             }),
             ("spec.customer.address.country", |s| {
                 s.customer.address = Some(Address {
@@ -355,7 +358,7 @@ mod tests {
             }),
             ("spec.trial.days", |s| s.trial = Some(Trial { days: 731 })),
             ("spec.testClock", |s| {
-                s.test_clock = Some("clock_1/../../customers".into())
+                s.test_clock = Some("clock_1/../../customers".into());
             }),
         ];
         for (field, edit) in cases {

@@ -2,6 +2,8 @@
 //!
 //! Produced by the `stripe` room from its views; kept by the mirror, so it is small on purpose.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::api::{Address, Interval};
@@ -13,6 +15,16 @@ pub struct TenantKey {
     pub owner: String,
     /// The tenant (`tenantId`).
     pub tenant: String,
+}
+
+/// The Stripe account a key belongs to, and the mode the key is for. Live and test mode of one
+/// account share its id and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// `acct_…`
+    pub id: Arc<str>,
+    /// Live mode (real money) rather than test mode.
+    pub livemode: bool,
 }
 
 /// A customer that still exists.
@@ -42,6 +54,10 @@ pub struct Customer {
 
 /// A customer as found by id, when it may have been deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the ordinary one"
+)]
 pub enum Found {
     /// It exists.
     Present(Customer),

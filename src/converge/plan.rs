@@ -11,14 +11,19 @@
 //! Acknowledging marks an ended subscription as ended by the manifest, so that setting
 //! `lifecycle: Active` afterwards is a clear wish to subscribe again.
 
-use jiff::{Timestamp, ToSpan as _};
+mod cancellation;
+mod customer;
+mod running;
+mod subscribe;
+#[cfg(test)]
+mod tests;
 
+use jiff::Timestamp;
+
+use self::cancellation::{cancel_at_period_end, cancel_now};
 use super::desired::Desired;
-use super::money;
-use super::observed::{
-    Customer, Item, Observed, Price, Subscription, SubscriptionStatus, TenantKey,
-};
-use super::steps::{Change, CustomerUpdate, Step};
+use super::observed::{Observed, Subscription, TenantKey};
+use super::steps::Step;
 use crate::api::{DeletionPolicy, DriftClass, Lifecycle, reason};
 
 /// What an earlier look wrote into the status. Everything in it can be lost: it only sharpens
@@ -108,7 +113,9 @@ pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: 
     }
     let customer = observed.customers.first();
     match customer {
-        Some(customer) => plan.steps.extend(update_customer(desired, customer)),
+        Some(customer) => plan
+            .steps
+            .extend(customer::update_customer(desired, customer)),
         None if desired.lifecycle == Lifecycle::Active => {
             plan.steps.push(Step::CreateCustomer {
                 details: Box::new(desired.customer.clone()),
@@ -119,8 +126,21 @@ pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: 
     }
     let own = OwnSubscriptions::of(&desired.key, observed, recorded);
     match own.live.as_slice() {
-        [] => subscribe(&mut plan, desired, customer, &own),
-        [one] => converge(&mut plan, desired, customer, one, recorded, now),
+        [] => subscribe::subscribe(&mut plan, desired, customer, &own),
+        [one] => {
+            running::converge(&mut plan, desired, customer, one, recorded, now);
+            if plan
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::CancelNow { .. }))
+            {
+                // One that ended after the live one was made would be the last once that is gone.
+                let later =
+                    |ended: &&Subscription| (ended.created, &ended.id) > (one.created, &one.id);
+                plan.steps
+                    .extend(own.unacknowledged().filter(later).map(acknowledge));
+            }
+        }
         several => plan.hold = Some(duplicates(several)),
     }
     plan
@@ -170,6 +190,19 @@ impl<'a> OwnSubscriptions<'a> {
     }
 }
 
+impl<'a> OwnSubscriptions<'a> {
+    /// The one that ended last, unless the manifest ended it.
+    fn unacknowledged(&self) -> Option<&'a Subscription> {
+        self.last_ended.filter(|ended| !ended.canceled_by_manifest)
+    }
+}
+
+fn acknowledge(ended: &Subscription) -> Step {
+    Step::MarkCanceled {
+        subscription: ended.id.clone(),
+    }
+}
+
 fn identity_hold(observed: &Observed, lifecycle: Lifecycle) -> Option<Hold> {
     if let [first, second, ..] = observed.customers.as_slice() {
         return Some(Hold::stalled(
@@ -208,437 +241,3 @@ fn duplicates(live: &[&Subscription]) -> Hold {
         ),
     )
 }
-
-fn update_customer(desired: &Desired, customer: &Customer) -> Option<Step> {
-    let wanted = &desired.customer;
-    let mut update = CustomerUpdate::default();
-    let mut changes = Vec::new();
-    let mut text = |field: &'static str, want: Option<&String>, have: Option<&String>| {
-        let want = want.filter(|want| have != Some(*want))?.clone();
-        changes.push(Change::new(field, have.map_or("", String::as_str), &want));
-        Some(want)
-    };
-    update.name = text("customer.name", Some(&wanted.name), customer.name.as_ref());
-    update.email = text(
-        "customer.email",
-        Some(&wanted.email),
-        customer.email.as_ref(),
-    );
-    update.phone = text(
-        "customer.phone",
-        wanted.phone.as_ref(),
-        customer.phone.as_ref(),
-    );
-    update.description = text(
-        "customer.description",
-        wanted.description.as_ref(),
-        customer.description.as_ref(),
-    );
-    if let Some(address) = wanted
-        .address
-        .as_ref()
-        .filter(|a| customer.address.as_ref() != Some(*a))
-    {
-        let have = customer.address.clone().unwrap_or_default();
-        changes.push(Change::new(
-            "customer.address",
-            &one_line(&have),
-            &one_line(address),
-        ));
-        update.address = Some(address.clone());
-    }
-    if customer.key.as_ref() != Some(&desired.key) {
-        let have = customer.key.as_ref().map_or("", |key| &key.tenant);
-        changes.push(Change::new("customer.metadata", have, &desired.key.tenant));
-        update.restore_identity = true;
-    }
-    (!changes.is_empty()).then(|| Step::UpdateCustomer {
-        customer: customer.id.clone(),
-        update: Box::new(update),
-        changes,
-    })
-}
-
-fn one_line(address: &crate::api::Address) -> String {
-    let parts = [
-        &address.line1,
-        &address.line2,
-        &address.postal_code,
-        &address.city,
-        &address.state,
-        &address.country,
-    ];
-    parts
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// No live subscription: whether to make one.
-fn subscribe(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    own: &OwnSubscriptions<'_>,
-) {
-    if desired.lifecycle != Lifecycle::Active {
-        let unmarked = own.last_ended.filter(|ended| !ended.canceled_by_manifest);
-        plan.steps.extend(unmarked.map(|ended| Step::MarkCanceled {
-            subscription: ended.id.clone(),
-        }));
-        return;
-    }
-    if let Some(hold) = resubscription_hold(own) {
-        plan.hold = Some(hold);
-        return;
-    }
-    let trial_days = if own.had_trial {
-        0
-    } else {
-        desired.trial.days()
-    };
-    let method = customer.and_then(|c| c.default_payment_method.clone());
-    if trial_days == 0 && desired.price.unit_amount != Some(0) && method.is_none() {
-        plan.hold = Some(no_payment_method(customer));
-        return;
-    }
-    plan.steps.push(Step::CreateSubscription {
-        customer: customer.map(|c| c.id.clone()),
-        plan: desired.plan.clone(),
-        price: Box::new(desired.price.clone()),
-        trial_days,
-        declared_trial_days: desired.trial.days(),
-        // Another card, or another subscription that ended meanwhile, makes this another request.
-        basis: format!(
-            "{}/{}",
-            own.last_ended.map_or("", |ended| ended.id.as_str()),
-            method.unwrap_or_default()
-        ),
-    });
-}
-
-fn resubscription_hold(own: &OwnSubscriptions<'_>) -> Option<Hold> {
-    if let Some(foreign) = own.live_foreign {
-        return Some(Hold::stalled(
-            reason::FOREIGN_SUBSCRIPTION,
-            format!(
-                "the customer has the live subscription {}, which this operator did not make; \
-                 subscribing as well would bill twice. Cancel it in Stripe, or hand it over by \
-                 giving it this customer's tenantbilling_ metadata",
-                foreign.id
-            ),
-        ));
-    }
-    let ended = own.last_ended.filter(|ended| !ended.canceled_by_manifest)?;
-    let again = "to subscribe again set spec.lifecycle to Canceled, wait until that is observed, \
-                 then set it to Active";
-    Some(if ended.status == SubscriptionStatus::IncompleteExpired {
-        Hold::stalled(
-            reason::SUBSCRIPTION_EXPIRED,
-            format!(
-                "the first payment of {} was not completed within 23 hours; have the customer \
-                 correct the payment method, and {again}",
-                ended.id
-            ),
-        )
-    } else {
-        Hold::stalled(
-            reason::CANCELED_IN_STRIPE,
-            format!(
-                "{} was cancelled in Stripe, not by this manifest; {again}",
-                ended.id
-            ),
-        )
-    })
-}
-
-fn no_payment_method(customer: Option<&Customer>) -> Hold {
-    let who = customer.map_or("the customer", |c| c.id.as_str());
-    Hold::waiting(
-        reason::PAYMENT_METHOD_MISSING,
-        format!(
-            "{who} has no default payment method and there is no trial; the subscription begins \
-             by itself once there is one"
-        ),
-    )
-}
-
-/// One live subscription: bring it in line.
-fn converge(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    now: Timestamp,
-) {
-    if subscription.key.as_ref() != Some(&desired.key) {
-        let have = subscription.key.as_ref().map_or("", |key| &key.tenant);
-        plan.steps.push(Step::RestoreIdentity {
-            subscription: subscription.id.clone(),
-            declared_trial_days: subscription.trial_days.unwrap_or(desired.trial.days()),
-            changes: vec![Change::new(
-                "subscription.metadata",
-                have,
-                &desired.key.tenant,
-            )],
-        });
-    }
-    match desired.lifecycle {
-        Lifecycle::Canceled => return plan.steps.extend(cancel_now(subscription)),
-        Lifecycle::CancelAtPeriodEnd => plan.steps.extend(cancel_at_period_end(subscription)),
-        Lifecycle::Active => undo_or_report_cancellation(plan, subscription),
-    }
-    if subscription.status == SubscriptionStatus::Incomplete {
-        plan.hold = Some(Hold::waiting(
-            reason::AWAITING_PAYMENT,
-            format!(
-                "the first payment of {} failed or needs the customer's confirmation; Stripe \
-                 waits 23 hours for it. Changes are made after it",
-                subscription.id
-            ),
-        ));
-        return;
-    }
-    let changes_before = plan.steps.len();
-    swap_price(plan, desired, subscription, recorded);
-    move_trial_end(plan, desired, customer, subscription, now);
-    if let Some(schedule) = subscription
-        .schedule
-        .as_ref()
-        .filter(|_| plan.steps.len() > changes_before)
-    {
-        plan.steps.truncate(changes_before);
-        plan.hold = Some(Hold::stalled(
-            reason::SCHEDULE_ATTACHED,
-            format!(
-                "the subscription schedule {schedule} governs {}; release it in Stripe, and the \
-                 manifest's changes are made",
-                subscription.id
-            ),
-        ));
-    }
-}
-
-fn undo_or_report_cancellation(plan: &mut Plan, subscription: &Subscription) {
-    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
-    if subscription.canceled_by_manifest {
-        plan.steps.push(Step::UndoCancellation {
-            subscription: subscription.id.clone(),
-            changes: vec![Change::new(
-                "subscription.cancelAtPeriodEnd",
-                &subscription.cancel_at_period_end.to_string(),
-                "false",
-            )],
-        });
-    } else if ending {
-        plan.reported.push(Difference {
-            field: "subscription.cancelAtPeriodEnd".into(),
-            desired: "false".into(),
-            observed: subscription
-                .cancel_at
-                .filter(|_| !subscription.cancel_at_period_end)
-                .map_or_else(|| "true".to_owned(), |at| format!("cancels at {at}")),
-            class: DriftClass::Reported,
-        });
-    }
-}
-
-fn cancel_now(subscription: &Subscription) -> Vec<Step> {
-    let id = subscription.id.clone();
-    // Marked first: should the operator stop in between, the mark and a live subscription lead
-    // here again, while an ended one without a mark would look like the customer's doing.
-    let mark = (!subscription.canceled_by_manifest).then(|| Step::MarkCanceled {
-        subscription: id.clone(),
-    });
-    mark.into_iter()
-        .chain([Step::CancelNow { subscription: id }])
-        .collect()
-}
-
-fn cancel_at_period_end(subscription: &Subscription) -> Vec<Step> {
-    // Stripe lets nobody update a subscription whose first payment is open; it has no paid period
-    // to keep either.
-    if subscription.status == SubscriptionStatus::Incomplete {
-        return cancel_now(subscription);
-    }
-    let id = subscription.id.clone();
-    match (
-        subscription.cancel_at_period_end,
-        subscription.canceled_by_manifest,
-    ) {
-        (true, true) => Vec::new(),
-        (true, false) => vec![Step::MarkCanceled { subscription: id }],
-        (false, _) => vec![Step::CancelAtPeriodEnd { subscription: id }],
-    }
-}
-
-fn swap_price(
-    plan: &mut Plan,
-    desired: &Desired,
-    subscription: &Subscription,
-    recorded: &Recorded,
-) {
-    let Some(item) = base_item(desired, subscription, recorded) else {
-        plan.hold = Some(Hold::stalled(
-            reason::STRIPE_REJECTED,
-            format!(
-                "{} has no items; add one in Stripe or cancel it there",
-                subscription.id
-            ),
-        ));
-        return;
-    };
-    let target = target_price(desired, &item.price, recorded);
-    let same_price = target.id == item.price.id;
-    if same_price && item.quantity.is_none_or(|quantity| quantity == 1) {
-        return;
-    }
-    if desired.price.currency != subscription.currency {
-        plan.hold = Some(Hold::stalled(
-            reason::CURRENCY_LOCKED,
-            format!(
-                "{} is in {}, the plan {} in {}; Stripe cannot change the currency of a \
-                 subscription. Choose a plan in {0}'s currency, or cancel it first",
-                subscription.id, subscription.currency, desired.plan, desired.price.currency
-            ),
-        ));
-        return;
-    }
-    let mut changes = Vec::new();
-    if !same_price {
-        changes.push(Change::new(
-            "subscription.price",
-            &label(&item.price),
-            &label(&target),
-        ));
-    }
-    if let Some(quantity) = item.quantity.filter(|quantity| *quantity != 1) {
-        changes.push(Change::new(
-            "subscription.quantity",
-            &quantity.to_string(),
-            "1",
-        ));
-    }
-    plan.steps.push(Step::SwapPrice {
-        subscription: subscription.id.clone(),
-        item: item.id.clone(),
-        price: target.id,
-        changes,
-    });
-}
-
-/// The item that carries the base fee; others may have been added by hand and are left alone.
-fn base_item<'a>(
-    desired: &Desired,
-    subscription: &'a Subscription,
-    recorded: &Recorded,
-) -> Option<&'a Item> {
-    let items = &subscription.items;
-    let find = |wanted: &dyn Fn(&Price) -> bool| items.iter().find(|item| wanted(&item.price));
-    find(&|price| price.id == desired.price.id)
-        .or_else(|| find(&|price| Some(&price.id) == recorded.price_id.as_ref()))
-        .or_else(|| {
-            find(&|price| price.plan.is_some() && price.owner.as_ref() == Some(&desired.key.owner))
-        })
-        .or_else(|| items.first())
-}
-
-/// The price the tenant is to have: its plan's, or the older one of the same plan that it already
-/// has, since new terms are for new subscribers.
-fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Price {
-    let recorded_price = recorded
-        .price_id
-        .as_ref()
-        .filter(|_| recorded.plan.as_ref() == Some(&desired.plan));
-    match recorded_price {
-        Some(id) if *id == current.id => current.clone(),
-        Some(id) if *id != desired.price.id => Price {
-            id: id.clone(),
-            plan: Some(desired.plan.clone()),
-            ..Price::default()
-        },
-        Some(_) => desired.price.clone(),
-        None => {
-            let same_plan = current.plan.as_ref() == Some(&desired.plan)
-                && current.owner.as_ref() == Some(&desired.key.owner);
-            let keep = same_plan && recorded.plan.is_none();
-            if keep {
-                current.clone()
-            } else {
-                desired.price.clone()
-            }
-        }
-    }
-}
-
-fn label(price: &Price) -> String {
-    let amount = price
-        .unit_amount
-        .map(|amount| {
-            format!(
-                " {} {}",
-                money::format(amount, &price.currency),
-                price.currency
-            )
-        })
-        .unwrap_or_default();
-    match &price.plan {
-        Some(plan) => format!("{plan} ({}{amount})", price.id),
-        None => format!("{}{amount}", price.id),
-    }
-}
-
-fn move_trial_end(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    now: Timestamp,
-) {
-    let (Some(current_end), super::desired::TrialTerms::Tenant(days)) =
-        (subscription.trial_end, desired.trial)
-    else {
-        return;
-    };
-    // What counts is the number in the manifest, not the date: support may have granted an
-    // extension in the Dashboard, and that stands until the number is edited.
-    let running = subscription.status == SubscriptionStatus::Trialing;
-    if !running
-        || subscription
-            .trial_days
-            .is_none_or(|declared| declared == days)
-    {
-        return;
-    }
-    let Ok(end) = subscription.start_date.checked_add((days * 24).hours()) else {
-        return;
-    };
-    let ends_now = end <= now;
-    let unpayable = desired.price.unit_amount != Some(0)
-        && customer.is_none_or(|c| c.default_payment_method.is_none())
-        && subscription.default_payment_method.is_none();
-    if ends_now && unpayable {
-        plan.hold = Some(no_payment_method(customer));
-        return;
-    }
-    plan.steps.push(Step::MoveTrialEnd {
-        subscription: subscription.id.clone(),
-        end: (!ends_now).then_some(end),
-        declared_trial_days: days,
-        changes: vec![Change::new(
-            "subscription.trialEnd",
-            &current_end.to_string(),
-            &if ends_now {
-                "now".to_owned()
-            } else {
-                end.to_string()
-            },
-        )],
-    });
-}
-
-#[cfg(test)]
-mod tests;

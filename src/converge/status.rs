@@ -9,7 +9,7 @@ use super::catalogue::DesiredPlan;
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::money;
-use super::observed::{Customer, Observed, Price, Subscription, SubscriptionStatus};
+use super::observed::{Account, Customer, Observed, Price, Subscription, SubscriptionStatus};
 use super::plan::{Difference, Recorded};
 use crate::api::{
     BillingPlanStatus, ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period,
@@ -20,15 +20,6 @@ use crate::api::{
 const REVERTED_SHOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The newest differences win.
 const MOST_DRIFT: usize = 32;
-
-/// The account that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// `acct_…`
-    pub id: String,
-    /// Real money rather than test mode.
-    pub livemode: bool,
-}
 
 /// Everything one look at a tenant found.
 #[derive(Debug)]
@@ -84,7 +75,7 @@ pub fn with_intent(
     let mut status = previous.clone();
     status.tenant_id = Some(tenant_id.to_owned());
     let stripe = status.stripe.get_or_insert_default();
-    stripe.account_id.clone_from(&account.id);
+    stripe.account_id = account.id.to_string();
     stripe.livemode = account.livemode;
     // The first intent's time is the one to search from: an attempt after it may be the one whose
     // answer was lost.
@@ -101,7 +92,7 @@ pub fn with_intent(
 }
 
 /// The status of a tenant after a look.
-pub fn tenant(previous: &TenantBillingStatus, look: Look<'_>) -> TenantBillingStatus {
+pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingStatus {
     let mut status = previous.clone();
     status.observed_generation = look.generation;
     status.tenant_id = Some(look.tenant_id.to_owned());
@@ -168,7 +159,7 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
         method_on_file: c.default_payment_method.is_some(),
     });
     let mut stripe = StripeStatus {
-        account_id: seen.account.id.clone(),
+        account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
         customer_id: customer.map(|c| c.id.clone()),
         subscription_id: subscription.map(|s| s.id.clone()),
@@ -244,8 +235,8 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
         .chain(&seen.reported)
         .map(|difference| Drift {
             field: difference.field.clone(),
-            desired: difference.desired.clone(),
-            observed: difference.observed.clone(),
+            desired: shown(&difference.desired),
+            observed: shown(&difference.observed),
             class: difference.class,
             since: previous
                 .iter()
@@ -253,7 +244,7 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
                     old.class == DriftClass::Reported
                         && difference.class == DriftClass::Reported
                         && old.field == difference.field
-                        && old.observed == difference.observed
+                        && old.observed == shown(&difference.observed)
                 })
                 .map_or(Time(now), |old| old.since.clone()),
         });
@@ -264,6 +255,15 @@ fn drift(previous: &[Drift], seen: &Seen<'_>, now: Timestamp) -> Vec<Drift> {
     let mut list: Vec<Drift> = fresh.chain(still_shown.cloned()).collect();
     list.truncate(MOST_DRIFT);
     list
+}
+
+/// A value for people. Also, old API servers take an empty string for a missing one.
+fn shown(value: &str) -> String {
+    if value.is_empty() {
+        "(none)".to_owned()
+    } else {
+        value.to_owned()
+    }
 }
 
 fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
@@ -362,7 +362,7 @@ pub fn plan(
     let mut status = previous.clone();
     status.observed_generation = generation;
     if let Some((account, desired, price)) = seen {
-        status.account_id = Some(account.id.clone());
+        status.account_id = Some(account.id.to_string());
         status.livemode = Some(account.livemode);
         status.product_id = price.map(|price| price.product.clone());
         status.price = price.map(|price| PlanPrice {

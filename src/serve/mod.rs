@@ -1,5 +1,7 @@
 //! HTTP: health and metrics.
 
+mod stripe_metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::stripe;
+
 /// Answers `/livez`, `/readyz` and `/metrics` until `shutdown`.
 ///
 /// Liveness says only that the process answers: restarting it would not bring Stripe or the API
@@ -20,9 +24,11 @@ use tokio_util::sync::CancellationToken;
 /// When `address` cannot be bound.
 pub async fn health_and_metrics(
     address: SocketAddr,
-    registry: Registry,
+    mut registry: Registry,
+    stripe: stripe::Client,
     shutdown: CancellationToken,
 ) -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    registry.register_collector(Box::new(stripe_metrics::StripeMetrics(stripe)));
     let listener = TcpListener::bind(address).await?;
     tracing::info!(addr = %listener.local_addr()?, "serving health and metrics");
     let router = Router::new()

@@ -28,9 +28,9 @@ use crate::converge::steps::Step;
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
 
-/// What changes the facts about a tenant. Named one by one: Stripe allows wildcards in `type`, but
-/// documents none in `types`.
-const EVENT_TYPES: [&str; 16] = [
+/// What changes the facts about a tenant, or the prices that plans wait for. Named one by one: Stripe
+/// allows wildcards in `type`, but documents none in `types`, which takes at most 20.
+const EVENT_TYPES: [&str; 19] = [
     "customer.created",
     "customer.updated",
     "customer.deleted",
@@ -47,6 +47,9 @@ const EVENT_TYPES: [&str; 16] = [
     "customer.subscription.pending_update_expired",
     "payment_method.attached",
     "payment_method.detached",
+    "price.created",
+    "price.updated",
+    "price.deleted",
 ];
 
 /// A page of a list.
@@ -249,7 +252,7 @@ impl Session {
             .map(|view| Event::from(view).id))
     }
 
-    /// The events about customers, subscriptions and payment methods that came after `cursor`,
+    /// The events about customers, subscriptions, payment methods and prices that came after `cursor`,
     /// oldest first; without a cursor, all of the last 30 days.
     pub async fn events_after(&self, cursor: Option<&str>) -> Result<Vec<Event>, Error> {
         let mut found: Vec<Event> = Vec::new();

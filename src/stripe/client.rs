@@ -19,6 +19,7 @@ use super::error::{Class, Error};
 use super::session::Session;
 use super::stats::Stats;
 use super::transport::Transport;
+use crate::converge::observed::Account;
 
 /// How often a key file is looked at.
 const KEY_FILE_INTERVAL: Duration = Duration::from_secs(5);
@@ -85,15 +86,6 @@ impl Config {
             timeout: Duration::from_secs(30),
         }
     }
-}
-
-/// The Stripe account a key belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Account {
-    /// `acct_…`
-    pub id: Arc<str>,
-    /// Real money.
-    pub livemode: bool,
 }
 
 /// Stripe. Cheap to clone; clones share connections, key and budgets.

@@ -255,10 +255,16 @@ fn secret_in(word: &str) -> Option<usize> {
     ["sk_", "rk_", "whsec_", "_secret_"]
         .iter()
         .filter_map(|mark| {
-            let start = word.find(mark)?;
-            // `task_1` contains `sk_` and is no key.
-            let inside = word[..start].ends_with(|c: char| c.is_ascii_alphanumeric());
-            (*mark == "_secret_" || !inside).then_some(start)
+            // `task_1` contains `sk_` and is no key, and neither is the prefix alone.
+            let is_secret = |start: &usize| {
+                let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+                let inside = word[..*start].ends_with(alphanumeric);
+                let alone = !word[start + mark.len()..].starts_with(alphanumeric);
+                *mark == "_secret_" || !(inside || alone)
+            };
+            word.match_indices(mark)
+                .map(|(start, _)| start)
+                .find(is_secret)
         })
         .min()
 }
@@ -345,6 +351,10 @@ mod tests {
         assert_eq!(
             safe("use pi_1_secret_x please"),
             "use pi_1[redacted] please"
+        );
+        assert_eq!(
+            safe("keys are like sk_… (or rk_…)"),
+            "keys are like sk_… (or rk_…)"
         );
         assert_eq!(safe(&"x".repeat(900)).chars().count(), 500);
     }

@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
 
-use super::client::Account;
 use super::error::{Class, Error};
 use super::event_view::Event;
 use super::mirror::Mirror;
 use super::session::Session;
-use crate::converge::observed::TenantKey;
+use crate::converge::observed::{Account, TenantKey};
 
 /// Objects that are read again at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -34,6 +33,8 @@ pub enum Poll {
         /// Objects that cannot be read, however often one tries. They hold up nobody else; the next
         /// rebuild comes upon them again.
         failures: Vec<Error>,
+        /// A price changed, so that a plan which waits for one may find it now.
+        prices: bool,
     },
     /// The place in the list is lost: it is older than the 30 days that Stripe keeps events, or the
     /// account is another one. The cursor stands at the newest event; the mirror has to be rebuilt
@@ -61,7 +62,7 @@ impl EventCursor {
             *self = Self::start(session).await?;
             return Ok(Poll::RebuildNeeded);
         }
-        if !mirror.is_complete() || mirror.account().as_ref() != Some(&self.account.id) {
+        if !mirror.is_complete() || mirror.account().as_ref() != Some(&self.account) {
             return Ok(Poll::nothing());
         }
         let events = match session.events_after(self.last.as_deref()).await {
@@ -75,9 +76,14 @@ impl EventCursor {
         let Some(newest) = events.last().map(|event| event.id.clone()) else {
             return Ok(Poll::nothing());
         };
-        let outcome = read_again(Hints::of(&events, mirror), session, mirror).await?;
+        let (touched, failures) = read_again(Hints::of(&events, mirror), session, mirror).await?;
         self.last = Some(newest);
-        Ok(outcome)
+        let prices = events.iter().any(|event| event.object == "price");
+        Ok(Poll::Read {
+            touched,
+            failures,
+            prices,
+        })
     }
 }
 
@@ -86,6 +92,7 @@ impl Poll {
         Self::Read {
             touched: Vec::new(),
             failures: Vec::new(),
+            prices: false,
         }
     }
 }
@@ -142,7 +149,11 @@ impl Hints {
     }
 }
 
-async fn read_again(hints: Hints, session: &Session, mirror: &Mirror) -> Result<Poll, Error> {
+async fn read_again(
+    hints: Hints,
+    session: &Session,
+    mirror: &Mirror,
+) -> Result<(Vec<TenantKey>, Vec<Error>), Error> {
     let mut reads = stream::iter(hints.into_iter())
         .map(|hint| read_one(hint, session, mirror))
         .buffer_unordered(CONCURRENT_READS);
@@ -155,10 +166,7 @@ async fn read_again(hints: Hints, session: &Session, mirror: &Mirror) -> Result<
             Err(error) => return Err(error),
         }
     }
-    Ok(Poll::Read {
-        touched: touched.into_iter().collect(),
-        failures,
-    })
+    Ok((touched.into_iter().collect(), failures))
 }
 
 async fn read_one(hint: Hint, session: &Session, mirror: &Mirror) -> Result<Vec<TenantKey>, Error> {

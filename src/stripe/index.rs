@@ -3,10 +3,9 @@
 //! Which of two facts counts is decided in [`super::fact`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use super::fact::{Folded, Id, Origin, Scan, Tenants, Times, id_of, key_of};
-use crate::converge::observed::{Found, Observed, Subscription, TenantKey};
+use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
 
 struct CustomerEntry {
     found: Found,
@@ -26,7 +25,7 @@ struct SubscriptionEntry {
 /// The account's own objects.
 pub(super) struct Index {
     owner: Id,
-    pub(super) account: Option<Arc<str>>,
+    pub(super) account: Option<Account>,
     complete: bool,
     clocks: HashSet<Id>,
     customers: HashMap<Id, CustomerEntry>,

@@ -5,23 +5,23 @@
 //! tenants. Objects on a test clock are in no list of the account; they are scanned clock by clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
-use super::calls::Page;
+use super::calls::{Changed, Page};
 use super::error::{Class, Error};
-use super::fact::{Origin, Scan, Tenants, Times, id_of};
+use super::fact::{Origin, Scan, Tenants, Times, id_of, key_of};
 use super::index::Index;
 use super::session::Session;
-use crate::converge::observed::{Found, Observed, Subscription, TenantKey};
+use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
 
 /// When a request was about to be sent, and to which account. Taken before sending; given along
 /// with the answer, so that an old answer never replaces a newer one.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     sent: u64,
-    account: Arc<str>,
+    account: Account,
 }
 
 /// The mirror of one account, for one owner.
@@ -52,8 +52,8 @@ impl Mirror {
         self.read().is_clock_complete(clock)
     }
 
-    /// The account that is mirrored.
-    pub fn account(&self) -> Option<Arc<str>> {
+    /// The account that is mirrored, and which of its modes: live and test hold different objects.
+    pub fn account(&self) -> Option<Account> {
         self.read().account.clone()
     }
 
@@ -68,13 +68,13 @@ impl Mirror {
     /// mirror begins again from nothing.
     pub async fn rebuild(&self, session: &Session) -> Result<Vec<TenantKey>, Error> {
         let _scanning = self.scanning.lock().await;
-        let account = &session.account().id;
+        let account = session.account();
         {
             let mut index = self.write();
             if index.account.as_ref().is_some_and(|known| known != account) {
                 *index = Index::new(index.owner());
             }
-            index.account = Some(Arc::clone(account));
+            index.account = Some(account.clone());
         }
         self.scan(&session.bulk(), None).await
     }
@@ -163,11 +163,26 @@ impl Mirror {
         Ok(discovered)
     }
 
+    /// Reads again what an answer names that is not to be believed itself, because Stripe had stored
+    /// it: what it tells of may have been deleted since.
+    pub async fn refresh(&self, session: &Session, named: &Changed) -> Result<(), Error> {
+        match named {
+            Changed::Customer(found) => {
+                let key = key_of(found).map(|key| key.tenant.as_str());
+                self.refresh_customer(session, id_of(found), key).await?;
+            }
+            Changed::Subscription(subscription) => {
+                self.refresh_subscription(session, &subscription.id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// To be taken before a request whose answer is going to be folded.
     pub fn stamp(&self, session: &Session) -> Stamp {
         Stamp {
             sent: self.tick(),
-            account: Arc::clone(&session.account().id),
+            account: session.account().clone(),
         }
     }
 
@@ -328,11 +343,7 @@ impl Mirror {
         change: impl FnOnce(&mut Index, Times) -> Tenants,
     ) -> Vec<TenantKey> {
         let mut index = self.write();
-        if *index
-            .account
-            .get_or_insert_with(|| Arc::clone(&stamp.account))
-            != stamp.account
-        {
+        if *index.account.get_or_insert_with(|| stamp.account.clone()) != stamp.account {
             return Vec::new();
         }
         let times = Times {
@@ -342,7 +353,7 @@ impl Mirror {
         change(&mut index, times).into_iter().collect()
     }
 
-    fn is_of(&self, account: &Arc<str>) -> bool {
+    fn is_of(&self, account: &Account) -> bool {
         self.read().account.as_ref() == Some(account)
     }
 
@@ -353,7 +364,7 @@ impl Mirror {
     /// The index, as long as it is that of the session's account.
     fn read_of(&self, session: &Session) -> Result<RwLockReadGuard<'_, Index>, Error> {
         let index = self.read();
-        let account = &session.account().id;
+        let account = session.account();
         if index.account.as_ref().is_some_and(|known| known != account) {
             let message = "the key was exchanged for one of another account meanwhile";
             return Err(Error::new(Class::Conflict, message));

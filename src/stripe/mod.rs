@@ -35,7 +35,7 @@ mod tests;
 
 pub use budget::Priority;
 pub use calls::{Changed, ChangedCatalogue, Page};
-pub use client::{Account, Client, Config, KeySource, Secret};
+pub use client::{Client, Config, KeySource, Secret};
 pub use error::{Class, Error};
 pub use event_view::Event;
 pub use events::{EventCursor, Poll};

@@ -9,10 +9,11 @@ use miniserde::Deserialize;
 use stripe_client_core::{CustomizedStripeRequest, RequestBuilder, StripeClient, StripeMethod};
 
 use super::budget::{Budget, Priority};
-use super::client::{Account, Secret, Shared};
+use super::client::{Secret, Shared};
 use super::error::{Class, Error};
 use super::idempotency::IdempotencyKey;
 use super::transport::{Failure, RawAnswer};
+use crate::converge::observed::Account;
 
 /// Repetitions of a failed attempt. More than these are the caller's: it has a backoff per tenant.
 const RETRIES: u32 = 2;
@@ -141,9 +142,14 @@ impl Session {
                 Err(failure) => failure,
             };
             failure.error = failure.error.after(unknown);
+            // What answers our own repetition is about our own attempt a moment ago. Only as the
+            // first answer is it that of an earlier time: it stays the same however often one asks,
+            // and another key is the cure.
+            failure.error.replayed &= attempt == 0;
             unknown = failure.error.outcome_unknown();
             self.note(&failure);
-            let wait = repeatable.then(|| failure.wait(attempt)).flatten();
+            let promising = repeatable && !failure.error.replayed;
+            let wait = promising.then(|| failure.wait(attempt)).flatten();
             let Some(wait) = wait else {
                 return Err(failure.error);
             };

@@ -94,8 +94,19 @@ impl World {
         self.plan_with(name, spec).await;
     }
 
-    /// Applies a plan.
+    /// Applies a plan; the server must accept it.
     pub(crate) async fn plan_with(&self, name: &str, spec: Value) {
+        self.try_plan_with(name, spec)
+            .await
+            .expect("applying a plan");
+    }
+
+    /// Applies a plan, whatever the server says.
+    pub(crate) async fn try_plan_with(
+        &self,
+        name: &str,
+        spec: Value,
+    ) -> Result<DynamicObject, kube::Error> {
         let label = plan_label(&self.namespace);
         let (key, value) = label.split_once('=').expect("a label");
         let name = self.plan_name(name);
@@ -112,7 +123,6 @@ impl World {
                 &Patch::Apply(plan),
             )
             .await
-            .expect("applying a plan");
     }
 
     /// Deletes a plan.
@@ -161,11 +171,28 @@ impl World {
 
     /// Changes some fields of a tenant's spec.
     pub(crate) async fn edit(&self, name: &str, spec: Value) {
+        self.try_edit(name, spec).await.expect("editing a tenant");
+    }
+
+    /// Changes some fields of a tenant's spec, whatever the server says.
+    pub(crate) async fn try_edit(
+        &self,
+        name: &str,
+        spec: Value,
+    ) -> Result<DynamicObject, kube::Error> {
         let patch = Patch::Merge(json!({"spec": spec}));
         self.tenants()
             .patch(name, &PatchParams::default(), &patch)
             .await
-            .expect("editing a tenant");
+    }
+
+    /// Writes over a tenant's status, as somebody with too many rights might.
+    pub(crate) async fn overwrite_status(&self, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        self.tenants()
+            .patch_status(name, &PatchParams::default(), &patch)
+            .await
+            .expect("writing a status");
     }
 
     /// Asks for an immediate look at a tenant and waits until it has been taken.
@@ -266,6 +293,22 @@ impl World {
         .await
     }
 
+    /// Waits until a tenant has given up for a reason; gives the message, which is the same in
+    /// both conditions.
+    pub(crate) async fn stalled(&self, name: &str, reason: &str) -> String {
+        assert_stalled(&self.reason(name, reason).await, reason)
+    }
+
+    /// Waits until a plan has given up for a reason; gives the message.
+    pub(crate) async fn plan_stalled(&self, name: &str, reason: &str) -> String {
+        assert_stalled(&self.plan_reason(name, reason).await, reason)
+    }
+
+    /// Waits until a tenant is still trying for a reason; gives the message.
+    pub(crate) async fn reconciling(&self, name: &str, reason: &str) -> String {
+        assert_abnormal(&self.reason(name, reason).await, "Reconciling", reason)
+    }
+
     /// Waits until `Ready` of a plan's present generation has a reason.
     pub(crate) async fn plan_reason(&self, name: &str, reason: &str) -> Value {
         eventually(&format!("{name}: {reason}"), async || {
@@ -350,6 +393,30 @@ impl World {
 fn as_json(object: DynamicObject) -> Value {
     debug_assert!(!object.name_any().is_empty());
     serde_json::to_value(object).expect("an object is JSON")
+}
+
+/// Asserts that an object has given up for a reason; gives the message.
+pub(crate) fn assert_stalled(object: &Value, reason: &str) -> String {
+    assert_abnormal(object, "Stalled", reason)
+}
+
+fn assert_abnormal(object: &Value, kind: &str, reason: &str) -> String {
+    let (ready, abnormal) = (condition(object, "Ready"), condition(object, kind));
+    assert_eq!(ready["status"], "False", "{object:#}");
+    assert_eq!(
+        (&abnormal["status"], &abnormal["reason"]),
+        (&json!("True"), &json!(reason))
+    );
+    assert_eq!(ready["message"], abnormal["message"]);
+    ready["message"].as_str().expect("a message").to_owned()
+}
+
+/// What the server said when it refused an object as invalid; panics unless that is what it did.
+pub(crate) fn refusal(answer: Result<DynamicObject, kube::Error>) -> String {
+    match answer {
+        Err(kube::Error::Api(status)) if status.code == 422 => status.message,
+        other => panic!("expected the server to refuse it as invalid, but it said {other:?}"),
+    }
 }
 
 /// Whether an object's status is about its present generation.

@@ -81,7 +81,13 @@ use crate::state::{PastDueOutcome, Settings};
 
 /// A stateful stand-in for Stripe.
 #[derive(Debug, Parser)]
-#[command(name = "stripe-sandbox", version)]
+#[command(
+    name = "stripe-sandbox",
+    version,
+    after_help = "Examples:\n  stripe-sandbox --state sandbox.json\n  \
+                  curl http://127.0.0.1:12111/v1/customers -u sk_test_anything: -d name=Acme\n  \
+                  curl http://127.0.0.1:12111/_sandbox/requests"
+)]
 struct Arguments {
     /// Address to listen at; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:12111")]

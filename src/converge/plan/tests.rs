@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::{Address, CustomerDetails, Interval};
 use crate::converge::desired::TrialTerms;
+use crate::converge::observed::{Customer, Item, Price, SubscriptionStatus};
 
 const DAY: i64 = 86_400;
 
@@ -212,6 +213,7 @@ fn new_terms_of_a_plan_are_for_new_subscribers() {
         ..price("pro", 10_900)
     };
     let recorded = Recorded {
+        subscription_id: Some("sub_1".into()),
         plan: Some("pro".into()),
         price_id: Some("price_pro".into()),
         ..Recorded::default()
@@ -231,6 +233,36 @@ fn new_terms_of_a_plan_are_for_new_subscribers() {
     drifted.subscriptions[0].items[0].price = price("starter", 2900);
     let plan = tenant(&desired, &drifted, &recorded, now());
     assert!(matches!(&plan.steps[..], [Step::SwapPrice { price, .. }] if price == "price_pro"));
+}
+
+#[test]
+fn what_was_recorded_of_an_ended_subscription_says_nothing_about_its_successor() {
+    let recorded = Recorded {
+        subscription_id: Some("sub_0".into()),
+        plan: Some("pro".into()),
+        price_id: Some("price_old".into()),
+        ..Recorded::default()
+    };
+    let plan = tenant(&desired(), &with(vec![active()]), &recorded, now());
+    assert_eq!(plan, Plan::default());
+}
+
+#[test]
+fn ending_a_subscription_acknowledges_one_that_ended_by_itself_after_it_began() {
+    let mut desired = desired();
+    desired.lifecycle = Lifecycle::Canceled;
+    let later = Subscription {
+        created: now(),
+        ..subscription("sub_2", SubscriptionStatus::IncompleteExpired)
+    };
+    assert_eq!(
+        steps(&desired, &with(vec![active(), later])),
+        [
+            "~ note on sub_1 that the manifest ends it",
+            "- cancel sub_1 now",
+            "~ note on sub_2 that the manifest ends it",
+        ]
+    );
 }
 
 #[test]
@@ -476,6 +508,7 @@ fn deletion_follows_its_policy_for_the_tenants_own_live_subscriptions() {
 }
 
 /// What Stripe would hold after a step, by Stripe's rules.
+#[expect(clippy::too_many_lines, reason = "one arm a step")]
 fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp) {
     match step {
         Step::CreateCustomer {
