@@ -11,7 +11,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use support::{
     eventually,
-    process::{Operator, OperatorOptions},
+    process::Operator,
     sandbox::get_text,
     world::{World, condition, id},
 };
@@ -66,12 +66,6 @@ async fn two_operators(world: &World) -> (Operator, Operator) {
     (leader, standby)
 }
 
-/// Changes a flag that the world sets.
-fn set_flag(options: &mut OperatorOptions, name: &str, value: &str) {
-    let at = options.flags.iter().position(|flag| flag == name).unwrap();
-    options.flags[at + 1] = value.to_owned();
-}
-
 async fn rename(world: &World, name: &str) {
     world
         .edit(TENANT, json!({"customer": {"name": name}}))
@@ -85,11 +79,9 @@ async fn rename(world: &World, name: &str) {
 async fn a_leader_that_is_asked_to_end_hands_over_at_once() {
     let mut world = World::new().await;
     let lease = Duration::from_secs(30);
-    set_flag(
-        &mut world.options,
-        "--lease-duration-seconds",
-        &lease.as_secs().to_string(),
-    );
+    world
+        .options
+        .set_flag("--lease-duration-seconds", &lease.as_secs().to_string());
     let (leader, standby) = two_operators(&world).await;
     world.stripe.forget_requests().await;
     let asked = Instant::now();

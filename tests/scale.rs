@@ -27,24 +27,13 @@ const NEVER: &str = "86400";
 /// with: the API server is busy here.
 async fn quiet_world() -> World {
     let mut world = World::new().await;
-    set_flag(&mut world, "--event-poll-seconds", NEVER);
-    set_flag(&mut world, "--lease-duration-seconds", "15");
+    world.options.set_flag("--event-poll-seconds", NEVER);
+    world.options.set_flag("--lease-duration-seconds", "15");
     world
         .options
         .flags
         .extend(["--resync-seconds".to_owned(), NEVER.to_owned()]);
     world
-}
-
-/// Changes a flag that the world sets.
-fn set_flag(world: &mut World, name: &str, value: &str) {
-    let at = world
-        .options
-        .flags
-        .iter()
-        .position(|flag| flag == name)
-        .unwrap();
-    world.options.flags[at + 1] = value.to_owned();
 }
 
 /// The sum of a counter over those of its labels that contain `labels`.
@@ -216,7 +205,7 @@ async fn a_fleet_in_order_is_checked_with_few_requests_and_no_write() {
     // Strangers cost the pages they are on.
     make_customers(&world, STRANGERS, |_| json!({})).await;
     world.stripe.forget_requests().await;
-    set_flag(&mut world, "--resync-seconds", "8");
+    world.options.set_flag("--resync-seconds", "8");
     let operator = world.operator().await;
     until_listed(&operator, 1).await;
     until_looked(&operator, TENANTS).await;

@@ -221,6 +221,13 @@ impl OperatorOptions {
         self
     }
 
+    /// Gives a flag another value than it has.
+    pub(crate) fn set_flag(&mut self, name: &str, value: &str) {
+        let name = self.flags.iter().position(|flag| flag == name);
+        let value_at = name.expect("the flag is set") + 1;
+        value.clone_into(&mut self.flags[value_at]);
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenant-billing"));
         command.arg("run");

@@ -7,105 +7,17 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
 
+mod life;
+#[path = "../support/mod.rs"]
 mod support;
 
 use futures::future::join_all;
+use life::{Calm, Chapter, LIFE, TENANT, Target, learn, list, new_world, renamed, stripe};
 use serde_json::{Value, json};
-use support::{
-    eventually,
-    process::Operator,
-    world::{World, id},
-};
+use support::{eventually, world::World};
 
 /// Attempts of one request before the operator's own backoff begins.
 const ATTEMPTS: u64 = 3;
-const TENANT: &str = "acme";
-
-/// One change of the manifests, in the order of a tenant's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Chapter {
-    StarterPlan,
-    ProPlan,
-    Onboarding,
-    Rename,
-    LongerTrial,
-    Upgrade,
-    CancelAtPeriodEnd,
-    StayAfterAll,
-    Cancel,
-    SubscribeAgain,
-    Deletion,
-}
-
-const LIFE: [Chapter; 11] = [
-    Chapter::StarterPlan,
-    Chapter::ProPlan,
-    Chapter::Onboarding,
-    Chapter::Rename,
-    Chapter::LongerTrial,
-    Chapter::Upgrade,
-    Chapter::CancelAtPeriodEnd,
-    Chapter::StayAfterAll,
-    Chapter::Cancel,
-    Chapter::SubscribeAgain,
-    Chapter::Deletion,
-];
-
-impl Chapter {
-    /// Changes the manifests.
-    async fn begin(self, world: &World) {
-        let lifecycle = |lifecycle| json!({"lifecycle": lifecycle});
-        match self {
-            Self::StarterPlan => world.plan("starter", "29.00").await,
-            Self::ProPlan => world.plan("pro", "99.00").await,
-            Self::Onboarding => {
-                let mut manifest = world.manifest(TENANT, "starter");
-                manifest["spec"]["deletionPolicy"] = json!("CancelNow");
-                world.apply(manifest).await;
-            }
-            Self::Rename => world.edit(TENANT, renamed("Acme Ltd")).await,
-            Self::LongerTrial => world.edit(TENANT, json!({"trial": {"days": 30}})).await,
-            Self::Upgrade => {
-                world
-                    .edit(TENANT, json!({"plan": world.plan_name("pro")}))
-                    .await
-            }
-            Self::CancelAtPeriodEnd => world.edit(TENANT, lifecycle("CancelAtPeriodEnd")).await,
-            Self::Cancel => world.edit(TENANT, lifecycle("Canceled")).await,
-            Self::StayAfterAll | Self::SubscribeAgain => {
-                world.edit(TENANT, lifecycle("Active")).await;
-            }
-            Self::Deletion => world.delete(TENANT).await,
-        }
-    }
-
-    /// Waits until the operator says that Stripe is as the manifests say.
-    async fn reached(self, world: &World) {
-        match self {
-            Self::StarterPlan => drop(world.plan_reason("starter", "Succeeded").await),
-            Self::ProPlan => drop(world.plan_reason("pro", "Succeeded").await),
-            Self::Deletion => world.gone(TENANT).await,
-            _ => drop(world.ready(TENANT).await),
-        }
-    }
-
-    /// Whether there is a tenant's manifest to be edited meanwhile.
-    fn has_manifest(self) -> bool {
-        !matches!(self, Self::StarterPlan | Self::ProPlan | Self::Deletion)
-    }
-
-    /// What others do in Stripe after this chapter: the customer enters a card.
-    async fn aftermath(self, world: &World) {
-        if self == Self::Onboarding {
-            let (customer, _) = world.one_of_each(TENANT, None).await;
-            world.add_card(id(&customer), "pm_card_visa").await;
-        }
-    }
-}
-
-fn renamed(name: &str) -> Value {
-    json!({"customer": {"name": name}})
-}
 
 /// How a request is disturbed.
 #[derive(Clone, Copy, Debug)]
@@ -116,138 +28,6 @@ enum Disturbance {
     Failed(&'static str, u64),
     /// It is carried out but never answered, until the manifest has been edited.
     UnansweredUntilEdited,
-}
-
-/// A request, so that it can be met again in another world, where ids and names differ.
-#[derive(Clone, Debug)]
-struct Target {
-    method: String,
-    /// Its path up to the first id.
-    path: String,
-    /// Requests of this chapter with the same method and beginning before it.
-    skip: usize,
-}
-
-/// A chapter as it is when nothing disturbs it.
-struct Calm {
-    chapter: Chapter,
-    writes: Vec<Target>,
-    reads: Vec<Target>,
-    after: Value,
-}
-
-async fn new_world() -> (World, Operator) {
-    let mut world = World::new().await;
-    // Without polls in between, a chapter makes the same reads every time.
-    let flag = world
-        .options
-        .flags
-        .iter()
-        .position(|flag| flag == "--event-poll-seconds")
-        .unwrap();
-    world.options.flags[flag + 1] = "3600".to_owned();
-    let operator = world.operator().await;
-    eventually("the account is listed", async || {
-        let listed = operator
-            .process()
-            .log()
-            .contains("listed the Stripe account");
-        listed.then_some(()).ok_or_else(|| "it is not".to_owned())
-    })
-    .await;
-    (world, operator)
-}
-
-/// Lives the life undisturbed.
-async fn learn() -> Vec<Calm> {
-    let (world, _operator) = new_world().await;
-    let mut life = Vec::new();
-    for chapter in LIFE {
-        world.stripe.forget_requests().await;
-        chapter.begin(&world).await;
-        chapter.reached(&world).await;
-        let requests = world.stripe.requests().await;
-        let (writes, reads) = targets(&requests);
-        assert!(
-            !writes.is_empty(),
-            "{chapter:?} changes something in Stripe"
-        );
-        let after = stripe(&world).await;
-        chapter.aftermath(&world).await;
-        life.push(Calm {
-            chapter,
-            writes,
-            reads,
-            after,
-        });
-    }
-    world.finish().await;
-    life
-}
-
-/// The requests of a chapter, writes and reads.
-fn targets(requests: &[Value]) -> (Vec<Target>, Vec<Target>) {
-    let text = |request: &Value, field: &str| request[field].as_str().unwrap().to_owned();
-    let mut all = Vec::new();
-    for (index, request) in requests.iter().enumerate() {
-        let (method, path) = (text(request, "method"), text(request, "path"));
-        let path = path.split_inclusive('/').take(3).collect::<String>();
-        let same = |earlier: &&Value| {
-            earlier["method"] == method.as_str() && text(earlier, "path").starts_with(&path)
-        };
-        let skip = requests[..index].iter().filter(same).count();
-        all.push(Target { method, path, skip });
-    }
-    all.into_iter().partition(|target| target.method != "GET")
-}
-
-/// Everything that is in Stripe, without what differs from world to world: names and ids, and
-/// times except for their distances.
-async fn stripe(world: &World) -> Value {
-    let customers = list(world, "/v1/customers?").await;
-    let mut tenants = Vec::new();
-    for customer in &customers {
-        let of = format!("customer={}", id(customer));
-        let subscriptions = list(world, &format!("/v1/subscriptions?status=all&{of}")).await;
-        let invoices = list(world, &format!("/v1/invoices?{of}")).await;
-        tenants.push(json!({
-            "name": customer["name"], "email": customer["email"], "metadata": customer["metadata"],
-            "subscriptions": subscriptions.iter().map(subscription).collect::<Vec<_>>(),
-            "invoices": invoices.iter().map(|invoice| json!({
-                "total": invoice["total"], "paid": invoice["amount_paid"],
-                "status": invoice["status"], "reason": invoice["billing_reason"],
-            })).collect::<Vec<_>>(),
-        }));
-    }
-    let product = |product: &Value| json!([product["name"], product["metadata"]]);
-    let price = |price: &Value| json!([price["unit_amount"], price["active"], price["metadata"]]);
-    let products: Vec<_> = list(world, "/v1/products?")
-        .await
-        .iter()
-        .map(product)
-        .collect();
-    let prices: Vec<_> = list(world, "/v1/prices?").await.iter().map(price).collect();
-    let all = json!({"customers": tenants, "products": products, "prices": prices});
-    serde_json::from_str(&all.to_string().replace(&world.namespace, "NAMESPACE")).unwrap()
-}
-
-fn subscription(subscription: &Value) -> Value {
-    let start = subscription["start_date"].as_i64().unwrap();
-    let items = subscription["items"]["data"].as_array().unwrap();
-    json!({
-        "status": subscription["status"],
-        "prices": items.iter().map(|item| &item["price"]["unit_amount"]).collect::<Vec<_>>(),
-        "quantities": items.iter().map(|item| &item["quantity"]).collect::<Vec<_>>(),
-        "cancel_at_period_end": subscription["cancel_at_period_end"],
-        "trial_seconds": subscription["trial_end"].as_i64().map(|end| end - start),
-        "metadata": subscription["metadata"],
-    })
-}
-
-async fn list(world: &World, path: &str) -> Vec<Value> {
-    let page = world.stripe.get(&format!("{path}&limit=100")).await;
-    assert_eq!(page["has_more"], false, "{path}");
-    page["data"].as_array().unwrap().clone()
 }
 
 /// Lives the life with the `nth` request of each chapter disturbed. Gives how many were.
@@ -476,4 +256,31 @@ async fn the_manifest_is_deleted_while_a_creation_is_unanswered() {
         }
     }
     join_all(runs).await;
+}
+
+#[tokio::test]
+async fn a_customer_on_a_test_clock_of_the_past_is_found_again() {
+    let (world, _operator) = new_world().await;
+    world.plan("starter", "29.00").await;
+    world.plan_reason("starter", "Succeeded").await;
+    let clock = world.stripe.test_clock(1_500_000_000).await;
+    let target = Target {
+        method: "POST".to_owned(),
+        path: "/v1/customers".to_owned(),
+        skip: 0,
+    };
+    let fault = world
+        .stripe
+        .fault(fault(&target, Disturbance::UnansweredUntilEdited))
+        .await;
+    let mut manifest = world.manifest(TENANT, "starter");
+    manifest["spec"]["testClock"] = json!(clock);
+    world.apply(manifest).await;
+    assert!(met_or_reached(&world, Chapter::Onboarding, &fault, ATTEMPTS).await);
+    world.edit(TENANT, renamed("Acme Ltd")).await;
+    world.stripe.clear_fault(&fault).await;
+    world.ready(TENANT).await;
+    let (customer, _) = world.one_of_each(TENANT, Some(&clock)).await;
+    assert_eq!(customer["name"], "Acme Ltd");
+    world.finish().await;
 }
