@@ -344,6 +344,34 @@ fn what_the_customer_cancelled_is_respected() {
 }
 
 #[test]
+fn what_ended_with_a_deleted_customer_holds_up_nobody() {
+    let mut desired = desired();
+    desired.trial = TrialTerms::Plan(0);
+    let mut observed = with(vec![subscription("sub_1", SubscriptionStatus::Canceled)]);
+    observed.customers[0].id = "cus_2".into();
+    observed.customers[0].default_payment_method = Some("pm_1".into());
+    let plan = plan_of(&desired, &observed);
+    assert!(plan.hold.is_none(), "{:?}", plan.hold);
+    assert!(
+        matches!(&plan.steps[..], [Step::CreateSubscription { .. }]),
+        "{:?}",
+        plan.steps
+    );
+}
+
+#[test]
+fn the_price_of_a_subscription_that_ended_says_nothing_about_its_successor() {
+    let recorded = Recorded {
+        subscription_id: Some("sub_0".into()),
+        plan: Some("pro".into()),
+        price_id: Some("price_old".into()),
+        ..Recorded::default()
+    };
+    let plan = tenant(&desired(), &with(vec![active()]), &recorded, now());
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+}
+
+#[test]
 fn acknowledging_a_cancellation_opens_the_way_to_subscribe_again_without_a_trial() {
     let mut desired = desired();
     let ended = Subscription {

@@ -172,6 +172,29 @@ async fn a_replayed_answer_says_so() {
 }
 
 #[tokio::test]
+async fn a_stored_failure_is_not_asked_for_again() {
+    let stored = r#"{"error":{"type":"api_error"}}"#;
+    let stripe = server(|_| Reply::With(500, "idempotent-replayed: true", stored.to_owned()));
+    let session = stripe.client().session().await.unwrap();
+    let error = create(&session, Some(&key())).await.unwrap_err();
+    assert!(error.replayed, "another key is the cure");
+    assert_eq!(stripe.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_stored_a_moment_ago_is_our_own_and_calls_for_no_other_key() {
+    let body = || r#"{"error":{"type":"api_error"}}"#.to_owned();
+    let stripe = server(move |number| match number {
+        0 => Reply::Json(500, body()),
+        _ => Reply::With(500, "idempotent-replayed: true", body()),
+    });
+    let session = stripe.client().session().await.unwrap();
+    let error = create(&session, Some(&key())).await.unwrap_err();
+    assert!(!error.replayed);
+    assert_eq!(stripe.received().len(), 3);
+}
+
+#[tokio::test]
 async fn a_refused_key_is_replaced_from_its_file_at_once() {
     let stripe = Scripted::start(|request| match request.header("authorization") {
         Some("Bearer sk_test_old") if !request.is("GET", "/v1/account") => {
