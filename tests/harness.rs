@@ -103,7 +103,7 @@ fn the_overlay_for_old_servers_removes_every_cel_rule() {
             .map(|op| op["path"].as_str().unwrap().to_owned())
             .collect();
         let mut rules = Vec::new();
-        find_rules(&crd, String::new(), &mut rules);
+        find_rules(&crd, "", &mut rules);
         removed.sort();
         rules.sort();
         assert!(!rules.is_empty());
@@ -112,7 +112,7 @@ fn the_overlay_for_old_servers_removes_every_cel_rule() {
 }
 
 /// The paths of all `x-kubernetes-validations`.
-fn find_rules(value: &Value, path: String, found: &mut Vec<String>) {
+fn find_rules(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -120,13 +120,13 @@ fn find_rules(value: &Value, path: String, found: &mut Vec<String>) {
                 if name == "x-kubernetes-validations" {
                     found.push(path);
                 } else {
-                    find_rules(value, path, found);
+                    find_rules(value, &path, found);
                 }
             }
         }
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
-                find_rules(value, format!("{path}/{index}"), found);
+                find_rules(value, &format!("{path}/{index}"), found);
             }
         }
         _ => {}

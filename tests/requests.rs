@@ -5,8 +5,10 @@
 #[path = "support/openapi.rs"]
 #[allow(
     dead_code,
-    unreachable_pub,
-    reason = "shared with tests that use all of it"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "shared with tests that use all of it, and only by tests"
 )]
 mod openapi;
 mod support;
