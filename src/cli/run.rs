@@ -138,7 +138,13 @@ async fn run(args: Args) -> Result<Ended, String> {
     let shutdown = CancellationToken::new();
     listen_for_signals(shutdown.clone())
         .map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let kube = connect(args.kubeconfig.as_ref()).await?;
+    let config = configure(args.kubeconfig.as_ref()).await?;
+    // The lease has connections of its own: a burst of status writes must not delay its renewal.
+    // It is not retried below the election either, which counts the time itself.
+    let mut lease_config = config.clone();
+    lease_config.default_retry = false;
+    let lease_client = connect(lease_config)?;
+    let kube = connect(config)?;
     let key = stripe::KeySource::File(args.stripe_key_file.clone());
     let stripe = stripe::Client::new(stripe::Config {
         max_requests_per_second: args.max_requests_per_second,
@@ -169,7 +175,15 @@ async fn run(args: Args) -> Result<Ended, String> {
         event_poll: Duration::from_secs(args.event_poll_seconds),
         resync: Duration::from_secs(args.resync_seconds),
     };
-    let ended = controller::run(kube, stripe, options, metrics, shutdown.clone()).await;
+    let ended = controller::run(
+        kube,
+        lease_client,
+        stripe,
+        options,
+        metrics,
+        shutdown.clone(),
+    )
+    .await;
     shutdown.cancel();
     match server.await {
         Ok(Ok(())) => {}
@@ -179,19 +193,20 @@ async fn run(args: Args) -> Result<Ended, String> {
     Ok(ended)
 }
 
-async fn connect(kubeconfig: Option<&PathBuf>) -> Result<kube::Client, String> {
-    let config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)
-                .map_err(|error| format!("--kubeconfig {}: {error}", path.display()))?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| format!("--kubeconfig {}: {error}", path.display()))?
-        }
-        None => kube::Config::infer().await.map_err(|error| {
+async fn configure(kubeconfig: Option<&PathBuf>) -> Result<kube::Config, String> {
+    let Some(path) = kubeconfig else {
+        return kube::Config::infer().await.map_err(|error| {
             format!("no way to the Kubernetes API ({error}); outside a cluster give --kubeconfig")
-        })?,
+        });
     };
+    let wrong = |error: &dyn std::fmt::Display| format!("--kubeconfig {}: {error}", path.display());
+    let file = Kubeconfig::read_from(path).map_err(|error| wrong(&error))?;
+    kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| wrong(&error))
+}
+
+fn connect(config: kube::Config) -> Result<kube::Client, String> {
     kube::Client::try_from(config).map_err(|error| format!("cannot connect to Kubernetes: {error}"))
 }
 

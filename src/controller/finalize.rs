@@ -59,7 +59,14 @@ async fn carry_out(tenant: &Tenant, context: &Context) -> Result<Option<Outcome>
         return Ok(None);
     }
     let policy = tenant.object.deletion_facts().policy;
-    if policy == DeletionPolicy::Retain {
+    let pending = tenant
+        .status
+        .stripe
+        .as_ref()
+        .and_then(|stripe| stripe.pending_create.as_ref());
+    // A creation whose outcome is unknown is looked for even then: the next manifest of this tenant
+    // has to know of it.
+    if policy == DeletionPolicy::Retain && pending.is_none() {
         return Ok(None);
     }
     // What is in Stripe carries the identity that was recorded, whatever the spec says by now.

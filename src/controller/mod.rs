@@ -81,9 +81,11 @@ pub enum Ended {
     LostLeadership,
 }
 
-/// Waits for leadership, then runs until `shutdown` or until leadership is lost.
+/// Waits for leadership, then runs until `shutdown` or until leadership is lost. The lease is kept
+/// through a client of its own.
 pub async fn run(
     kube: Client,
+    lease_client: Client,
     stripe: stripe::Client,
     options: Options,
     metrics: Arc<Metrics>,
@@ -92,7 +94,7 @@ pub async fn run(
     // The lease outlives the work: leadership is given up only once nothing is under way.
     let released = CancellationToken::new();
     let (mut leadership, election) =
-        lease::elect(kube.clone(), options.lease.clone(), released.clone());
+        lease::elect(lease_client, options.lease.clone(), released.clone());
     let election = tokio::spawn(election);
     let led = tokio::select! {
         () = shutdown.cancelled() => false,
