@@ -75,9 +75,9 @@ pub struct BillingPlanSpec {
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.amount) && self.amount != null) != (has(self.lookupKey) && self.lookupKey != null)")
+    validation = Rule::new("has(self.amount) != has(self.lookupKey)")
         .message("set exactly one of amount (the operator makes the price) and lookupKey (the price exists in Stripe)"),
-    validation = Rule::new("!(has(self.lookupKey) && self.lookupKey != null) || !(has(self.interval) && self.interval != null)")
+    validation = Rule::new("!has(self.lookupKey) || !has(self.interval)")
         .message("interval goes with amount; a price found by lookupKey has its own interval")
 )]
 pub struct BasePrice {

@@ -24,7 +24,7 @@ pub use tenant_status::{
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt as _;
 
@@ -58,23 +58,41 @@ pub mod metadata {
 /// The definitions of both kinds, in the order in which they are to be applied.
 ///
 /// A new object gets `status: {observedGeneration: -1}` from the server, so that tools following
-/// kstatus never take an object for current that nobody has looked at.
+/// kstatus never take an object for current that nobody has looked at. No field is nullable: a
+/// field that is left out and one that is null would be two ways to say one thing, and CEL rules
+/// could not tell a null from a string.
 pub fn crds() -> [CustomResourceDefinition; 2] {
-    [
-        with_status_default(BillingPlan::crd()),
-        with_status_default(TenantBilling::crd()),
-    ]
+    [finished(BillingPlan::crd()), finished(TenantBilling::crd())]
 }
 
-fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let status = crd
+fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd
         .spec
         .versions
         .iter_mut()
-        .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
-        .filter_map(|schema| schema.properties.as_mut()?.get_mut("status"));
-    for schema in status {
-        schema.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+        .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for schema in schemas {
+        remove_nullable(schema);
+        if let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status")) {
+            status.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+        }
     }
     crd
 }
+
+fn remove_nullable(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+    {
+        remove_nullable(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        remove_nullable(items);
+    }
+}
+
+#[cfg(test)]
+mod tests;

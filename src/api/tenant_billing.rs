@@ -64,9 +64,9 @@ use super::TenantBillingStatus;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.tenantId) && self.tenantId != null) == (has(oldSelf.tenantId) && oldSelf.tenantId != null) && (!has(self.tenantId) || self.tenantId == oldSelf.tenantId)")
+    validation = Rule::new("has(self.tenantId) == has(oldSelf.tenantId) && (!has(self.tenantId) || self.tenantId == oldSelf.tenantId)")
         .message("tenantId is the tenant's identity in Stripe and cannot be changed; make a new TenantBilling instead"),
-    validation = Rule::new("(has(self.testClock) && self.testClock != null) == (has(oldSelf.testClock) && oldSelf.testClock != null) && (!has(self.testClock) || self.testClock == oldSelf.testClock)")
+    validation = Rule::new("has(self.testClock) == has(oldSelf.testClock) && (!has(self.testClock) || self.testClock == oldSelf.testClock)")
         .message("testClock cannot be changed: Stripe binds a customer to a clock when the customer is created")
 )]
 pub struct TenantBillingSpec {
