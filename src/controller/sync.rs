@@ -93,31 +93,55 @@ async fn round(sight: &Sight<'_>, pace: Pace) -> Result<(), stripe::Error> {
         if wake == next_list {
             return Ok(());
         }
-        let now = context.stripe.session().await?.bulk();
-        if now.account() != session.account() {
-            tracing::warn!("the API key belongs to another account now; listing that one");
-            return Ok(());
-        }
-        let poll = cursor.poll(&now, &context.mirror).await?;
-        sight.succeeded();
-        match poll {
-            Poll::Read {
-                touched,
-                failures,
-                prices,
-            } => {
-                for error in failures {
-                    tracing::warn!(%error, "an object in Stripe cannot be read; the next complete list tries again");
-                }
-                let ids = touched.iter().map(|key| key.tenant.as_str());
-                context.triggers.tenants(context.tenants.of_tenants(ids));
-                if prices {
-                    context.triggers.plans(unsold(context));
-                }
+        match poll(context, &session, &mut cursor).await {
+            Ok(Next::Poll) => sight.succeeded(),
+            Ok(Next::List) => return Ok(()),
+            // The cursor stands where it stood: nothing is missed, and nothing has to be listed.
+            Err(error) => {
+                tracing::warn!(%error, "Stripe's events cannot be read; it is tried again");
+                let wait = sight.failed(error, pace).min(pace.events * 4);
+                tokio::time::sleep(wait).await;
             }
-            Poll::RebuildNeeded => return Ok(()),
         }
     }
+}
+
+/// What has to be done next.
+enum Next {
+    /// Wait, and poll again.
+    Poll,
+    /// List everything: events may have been missed.
+    List,
+}
+
+/// Reads new events, and has those looked at whom they concern.
+async fn poll(
+    context: &Context,
+    listed: &Session,
+    cursor: &mut EventCursor,
+) -> Result<Next, stripe::Error> {
+    let session = context.stripe.session().await?.bulk();
+    if session.account() != listed.account() {
+        tracing::warn!("the API key belongs to another account now; listing that one");
+        return Ok(Next::List);
+    }
+    let Poll::Read {
+        touched,
+        failures,
+        prices,
+    } = cursor.poll(&session, &context.mirror).await?
+    else {
+        return Ok(Next::List);
+    };
+    for error in failures {
+        tracing::warn!(%error, "an object in Stripe cannot be read; the next complete list tries again");
+    }
+    let ids = touched.iter().map(|key| key.tenant.as_str());
+    context.triggers.tenants(context.tenants.of_tenants(ids));
+    if prices {
+        context.triggers.plans(unsold(context));
+    }
+    Ok(Next::Poll)
 }
 
 /// The plans that cannot be sold yet. Those that can have a price, and prices are immutable.

@@ -176,3 +176,66 @@ async fn a_restart_does_not_call_in_question_what_was_ready() {
     assert_eq!(after, before, "it was never written");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_tenant_that_was_fine_says_so_when_stripe_stays_out_of_sight() {
+    let (world, _operator) = world_with_acme().await;
+    let fault = everything_fails(&world, 503).await;
+    world.reconciling("acme", "StripeUnavailable").await;
+    world.stripe.clear_fault(&fault).await;
+    let tenant = world.ready("acme").await;
+    assert_eq!(tenant["status"]["phase"], "Trialing");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_short_failure_changes_no_status_and_costs_no_list() {
+    let (world, operator) = world_with_acme().await;
+    let before = world.get("acme").await;
+    world.stripe.forget_requests().await;
+    // More than are repeated within one poll.
+    let fault = json!({"kind": "status", "status": 503, "path": "/v1/events", "times": 8});
+    let fault = world.stripe.fault(fault).await;
+    eventually(
+        "the failures are over and events are read again",
+        async || {
+            let requests = world.stripe.requests().await;
+            let polls = requests
+                .iter()
+                .filter(|request| request["path"] == "/v1/events");
+            let read = polls.filter(|request| request["status"] == 200).count();
+            match (world.stripe.fault_hits(&fault).await, read) {
+                (8, 1..) => Ok(()),
+                progress => Err(format!("{progress:?}")),
+            }
+        },
+    )
+    .await;
+    let requests = world.stripe.requests().await;
+    let lists = requests
+        .iter()
+        .filter(|request| request["path"] == "/v1/customers");
+    assert_eq!(lists.count(), 0, "{}", operator.process().log());
+    let after = world.get("acme").await;
+    assert_eq!(
+        before["metadata"]["resourceVersion"],
+        after["metadata"]["resourceVersion"]
+    );
+
+    // What happened meanwhile has not been missed.
+    let (customer, _) = world.one_of_each("acme", None).await;
+    world
+        .stripe
+        .dashboard(&path_of(&customer), json!({"name": "Other"}))
+        .await;
+    eventually("drift is put right", async || {
+        let (customer, _) = world.one_of_each("acme", None).await;
+        if customer["name"] == "Acme Inc" {
+            Ok(())
+        } else {
+            Err(customer["name"].to_string())
+        }
+    })
+    .await;
+    world.finish().await;
+}
