@@ -95,11 +95,17 @@ pub struct TenantBillingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
 
-    /// Whether the tenant is to be subscribed.
+    /// Whether the tenant is to be subscribed. `Active` (the default): yes; it also takes back a
+    /// cancellation that a manifest asked for, while one that the customer asked for is respected.
+    /// `CancelAtPeriodEnd`: until the end of the period or trial that is running. `Canceled`: no; a
+    /// running subscription is cancelled at once.
     #[serde(default)]
     pub lifecycle: Lifecycle,
 
-    /// What becomes of the subscription when this manifest is deleted.
+    /// What becomes of the subscription when this manifest is deleted. `CancelAtPeriodEnd` (the
+    /// default): it ends with the period that is running, and applying the manifest again before
+    /// that undoes it. `CancelNow`: it is cancelled at once. `Retain`: it goes on as it is, no longer
+    /// looked after. The customer is kept in every case.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
