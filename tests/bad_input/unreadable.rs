@@ -1,11 +1,41 @@
-//! A manifest that does not deserialise stops nobody else, says why, and can be deleted.
-#![cfg(feature = "sandbox")]
-#![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
+//! Manifests and statuses that do not deserialise stop nobody else, say why, and can be deleted.
 
-mod support;
+use serde_json::{Value, json};
 
-use serde_json::json;
-use support::world::{World, condition, id};
+use crate::support::world::{World, condition, id};
+use crate::{nobody_else_notices, world_with_a_healthy_tenant};
+
+#[tokio::test]
+async fn a_status_that_cannot_be_read_counts_as_never_written_and_is_found_again_in_stripe() {
+    let (world, operator) = world_with_a_healthy_tenant().await;
+    let (customer, subscription) = world.one_of_each("healthy", None).await;
+    assert!(operator.terminate().await.success());
+    world
+        .overwrite_status(
+            "healthy",
+            json!({"trialEndsAt": "2027-01-01T00:00:00+99:99"}),
+        )
+        .await;
+    let broken = world.get("healthy").await;
+    assert_eq!(broken["status"]["trialEndsAt"], "2027-01-01T00:00:00+99:99");
+
+    let _operator = world.operator().await;
+    let rewritten = |tenant: &Value| {
+        tenant["status"]["trialEndsAt"]
+            .as_str()
+            .is_some_and(|end| end.ends_with('Z'))
+            && condition(tenant, "Ready")["status"] == "True"
+    };
+    let tenant = world
+        .until("healthy", "a status written anew", rewritten)
+        .await;
+    assert_eq!(tenant["status"]["stripe"]["customerId"], customer["id"]);
+    assert_eq!(
+        tenant["status"]["stripe"]["subscriptionId"],
+        subscription["id"]
+    );
+    nobody_else_notices(world).await;
+}
 
 #[tokio::test]
 async fn a_manifest_that_cannot_be_read_is_stalled_alone_and_can_be_deleted() {
