@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::context::Context;
+use super::context::{ClockScan, Context};
 use super::error::Error;
 use super::publish;
 use super::tenant::Tenant;
@@ -95,15 +95,9 @@ pub(super) async fn delete(
     policy: crate::api::DeletionPolicy,
 ) -> Result<(), Error> {
     let recorded: Recorded = status::recorded(&tenant.status);
-    if let Some(clock) = tenant.test_clock()
-        && !context.mirror.is_clock_complete(clock)
-    {
-        match context.mirror.rebuild_clock(session, clock).await {
-            Ok(_) => {}
-            // Customers go with their clock, and so do their subscriptions.
-            Err(error) if error.is_missing() => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    // Customers go with their clock, and so do their subscriptions.
+    if context.scan_clock(tenant, session).await? != ClockScan::Through {
+        return Ok(());
     }
     let mut status = tenant.status.clone();
     let mut run = Run::new(context, tenant, session, &mut status);
@@ -197,15 +191,10 @@ impl<'a> Run<'a> {
     /// What the mirror shows of the tenant. What is not known must not pass for what is not there:
     /// that would create a second customer, or let a deletion leave a subscription behind.
     fn observe(&self) -> Result<Observed, Error> {
-        let mirror = &self.context.mirror;
-        if mirror
-            .account()
-            .is_some_and(|mirrored| mirrored != *self.session.account())
-        {
-            return Err(Error::NOT_LISTED);
-        }
+        self.context.check_mirrored(self.session)?;
         let tenant = self.tenant;
-        mirror
+        self.context
+            .mirror
             .observe(self.key(), tenant.customer_id(), tenant.test_clock())
             .ok_or(Error::NOT_LISTED)
     }

@@ -16,8 +16,9 @@ use super::event::Events;
 use super::index::{TenantIndex, TenantRef};
 use super::lease::Leadership;
 use super::metrics::Metrics;
+use super::tenant::Tenant;
 use crate::api::{PlanObject, TenantObject};
-use crate::stripe::{self, Mirror};
+use crate::stripe::{self, Mirror, Session};
 
 /// A reference to a `BillingPlan`.
 pub(super) type PlanRef = ObjectRef<PlanObject>;
@@ -74,6 +75,36 @@ impl Context {
         }
     }
 
+    /// Refuses to go on while the mirror is that of another account, or of the other mode.
+    pub(super) fn check_mirrored(&self, session: &Session) -> Result<(), Error> {
+        let mirrored = self.mirror.account();
+        if mirrored.as_ref() == Some(session.account()) {
+            Ok(())
+        } else {
+            Err(Error::NOT_LISTED)
+        }
+    }
+
+    /// Scans the tenant's test clock, unless it has none or that has been scanned. Says whether the
+    /// clock exists.
+    pub(super) async fn scan_clock(
+        &self,
+        tenant: &Tenant,
+        session: &Session,
+    ) -> Result<ClockScan, Error> {
+        let Some(clock) = tenant.test_clock() else {
+            return Ok(ClockScan::Through);
+        };
+        if self.mirror.is_clock_complete(clock) {
+            return Ok(ClockScan::Through);
+        }
+        match self.mirror.rebuild_clock(session, clock).await {
+            Ok(_) => Ok(ClockScan::Through),
+            Err(error) if error.is_missing() => Ok(ClockScan::NoSuchClock(clock.to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Refuses to speak of what Stripe holds while it has not been seen for a while.
     pub(super) fn check_sight(&self) -> Result<(), Error> {
         let blind = self.blind.read().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +149,15 @@ impl Context {
             .remove(tenant)
             .is_some_and(|version| Some(version.as_str()) != seen)
     }
+}
+
+/// What came of scanning a tenant's test clock.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ClockScan {
+    /// What lives on it is in the mirror; so is nothing, when the tenant is on no clock.
+    Through,
+    /// Stripe knows no clock of this id: what lived on it went with it.
+    NoSuchClock(String),
 }
 
 /// Asks for looks at objects.

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -42,7 +43,6 @@ use tokio_util::sync::CancellationToken;
 use self::context::{Backoff, Context, Triggers};
 use self::error::Error;
 use self::event::Events;
-use self::index::TenantIndex;
 use self::sync::Pace;
 use crate::api::{PlanObject, RECONCILE_ANNOTATION, TenantObject};
 use crate::stripe::{self, Mirror};
@@ -130,7 +130,6 @@ async fn lead(
     let (triggers, tenant_triggers, plan_triggers) = Triggers::new();
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
-    let index = Arc::new(TenantIndex::default());
     let pace = Pace {
         events: options.event_poll,
         resync: options.resync,
@@ -143,52 +142,20 @@ async fn lead(
         plans: plans.clone(),
         plans_listed: tokio::sync::watch::Sender::new(false),
         catalogue: catalogue::Catalogue::default(),
-        tenants: index.clone(),
+        tenants: Arc::default(),
         leadership,
-        triggers: triggers.clone(),
+        triggers,
         backoff: Backoff::default(),
         plan_backoff: Backoff::default(),
         written: std::sync::Mutex::default(),
         blind: std::sync::RwLock::default(),
         metrics,
         resync: options.resync,
-        kube: kube.clone(),
+        kube,
     });
 
-    let tenant_api: Api<TenantObject> = match &options.namespace {
-        Some(namespace) => Api::namespaced(kube.clone(), namespace),
-        None => Api::all(kube.clone()),
-    };
-    let watched_tenants = watcher(tenant_api, watcher::Config::default())
-        .default_backoff()
-        .modify(prune)
-        .inspect(move |event| {
-            if let Ok(event) = event {
-                triggers.tenants(index.observe(event));
-            }
-        })
-        .reflect(tenant_writer);
-    let plan_config = match &options.plan_selector {
-        Some(labels) => watcher::Config::default().labels(labels),
-        None => watcher::Config::default(),
-    };
-    let noted = context.clone();
-    let watched_plans = watcher(Api::all(kube), plan_config)
-        .default_backoff()
-        .modify(prune)
-        .reflect(plan_writer)
-        .inspect(move |event| match event {
-            Ok(watcher::Event::Delete(plan)) => {
-                noted
-                    .triggers
-                    .tenants(noted.tenants.on_plan(&plan.name_any()));
-            }
-            Ok(watcher::Event::InitDone) => {
-                noted.plans_listed.send_replace(true);
-            }
-            _ => {}
-        });
-
+    let watched_tenants = watch_tenants(&context, options.namespace.as_deref(), tenant_writer);
+    let watched_plans = watch_plans(&context, options.plan_selector.as_deref(), plan_writer);
     tokio::join!(
         run_tenants(
             watched_tenants,
@@ -206,6 +173,55 @@ async fn lead(
         ),
         follow_once_watched(context, pace, shutdown),
     );
+}
+
+/// The tenants' manifests, noted in the index and kept in the store.
+fn watch_tenants(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    store: Writer<TenantObject>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<TenantObject>>> + Send + use<> {
+    let api: Api<TenantObject> = match namespace {
+        Some(namespace) => context.tenant_api(namespace),
+        None => Api::all(context.kube.clone()),
+    };
+    let context = context.clone();
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(prune)
+        .inspect(move |event| {
+            if let Ok(event) = event {
+                context.triggers.tenants(context.tenants.observe(event));
+            }
+        })
+        .reflect(store)
+}
+
+/// The plans, kept in the store; the tenants on one that is deleted are told.
+fn watch_plans(
+    context: &Arc<Context>,
+    selector: Option<&str>,
+    store: Writer<PlanObject>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<PlanObject>>> + Send + use<> {
+    let config = match selector {
+        Some(labels) => watcher::Config::default().labels(labels),
+        None => watcher::Config::default(),
+    };
+    let context = context.clone();
+    watcher(Api::all(context.kube.clone()), config)
+        .default_backoff()
+        .modify(prune)
+        .reflect(store)
+        .inspect(move |event| match event {
+            Ok(watcher::Event::Delete(plan)) => {
+                let left = context.tenants.on_plan(&plan.name_any());
+                context.triggers.tenants(left);
+            }
+            Ok(watcher::Event::InitDone) => {
+                context.plans_listed.send_replace(true);
+            }
+            _ => {}
+        })
 }
 
 /// The mirror needs to know the test clocks, and its first triggers need somebody to trigger.

@@ -8,7 +8,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{self, Converged};
-use super::context::Context;
+use super::context::{ClockScan, Context};
 use super::error::Error;
 use super::tenant::Tenant;
 use super::{finalize, publish};
@@ -240,23 +240,14 @@ async fn observe(
 ) -> Result<Result<Observed, Looked>, Error> {
     let mirror = &context.mirror;
     context.check_sight()?;
-    if mirror.account().as_ref() != Some(session.account()) {
-        return Err(Error::NOT_LISTED);
+    context.check_mirrored(session)?;
+    if let ClockScan::NoSuchClock(clock) = context.scan_clock(tenant, session).await? {
+        return Ok(Err(Looked::stalled(
+            reason::INVALID_SPEC,
+            format!("spec.testClock: Stripe has no test clock {clock} in this account"),
+        )));
     }
-    let scanned = match tenant.test_clock() {
-        None => mirror.is_complete(),
-        Some(clock) if mirror.is_clock_complete(clock) => true,
-        Some(clock) => match mirror.rebuild_clock(session, clock).await {
-            Ok(_) => true,
-            Err(error) if error.is_missing() => {
-                return Ok(Err(Looked::stalled(
-                    reason::INVALID_SPEC,
-                    format!("spec.testClock: Stripe has no test clock {clock} in this account"),
-                )));
-            }
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let scanned = tenant.test_clock().is_some() || mirror.is_complete();
     let look = || mirror.observe(&tenant.key, tenant.customer_id(), tenant.test_clock());
     let mut observed = look();
     if observed.is_none() && scanned {

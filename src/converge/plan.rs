@@ -188,9 +188,7 @@ impl<'a> OwnSubscriptions<'a> {
             live,
         }
     }
-}
 
-impl<'a> OwnSubscriptions<'a> {
     /// The one that ended last, unless the manifest ended it.
     fn unacknowledged(&self) -> Option<&'a Subscription> {
         self.last_ended.filter(|ended| !ended.canceled_by_manifest)
