@@ -15,6 +15,7 @@ use support::{
     sandbox::get_text,
     world::{World, condition, id},
 };
+use tenant_billing::{api::BillingPlanSpec, converge::catalogue};
 
 const TENANT: &str = "acme";
 
@@ -324,4 +325,53 @@ async fn a_customer_deleted_unheard_is_not_replaced() {
     assert!(world.customers(TENANT, None).await.is_empty());
     assert!(world.stripe.writes().await.is_empty());
     world.finish().await;
+}
+
+/// Holds the operator's request back, lets somebody else do the same, and lets it go.
+async fn overtaken(world: &World, path: &str, form: &[(&str, &str)]) {
+    let held = json!({"kind": "hold_before", "method": "POST", "path": path, "times": 1});
+    let held = world.stripe.fault(held).await;
+    world.plan("pro", "99.00").await;
+    eventually("the operator's request is held", async || {
+        match world.stripe.fault_hits(&held).await {
+            0 => Err("there is none".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    world.stripe.post(path, form).await;
+    world.stripe.clear_fault(&held).await;
+    let plan = world.plan_reason("pro", "Succeeded").await;
+    let key = plan["status"]["price"]["lookupKey"].as_str().unwrap();
+    let prices = world
+        .stripe
+        .get(&format!("/v1/prices?lookup_keys[]={key}"))
+        .await;
+    assert_eq!(prices["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_another_replica_made_of_a_plan_meanwhile_is_taken_up() {
+    for path in ["/v1/products", "/v1/prices"] {
+        let world = World::new().await;
+        let _operator = world.operator().await;
+        let name = world.plan_name("pro");
+        let spec = json!({"currency": "usd", "base": {"amount": "99.00"}});
+        let spec: BillingPlanSpec = serde_json::from_value(spec).unwrap();
+        let plan = catalogue::desired(&world.namespace, &name, &spec).unwrap();
+        let (product, lookup_key) = (plan.product_id(), plan.lookup_key());
+        let form: &[(&str, &str)] = if path == "/v1/products" {
+            &[("id", &product), ("name", &name)]
+        } else {
+            &[
+                ("product", &product),
+                ("lookup_key", &lookup_key),
+                ("unit_amount", "9900"),
+                ("currency", "usd"),
+                ("recurring[interval]", "month"),
+            ]
+        };
+        overtaken(&world, path, form).await;
+        world.finish().await;
+    }
 }

@@ -17,7 +17,7 @@ use crate::converge::conditions::Outcome;
 use crate::converge::desired::InvalidSpec;
 use crate::converge::observed::{Account, Price};
 use crate::converge::status;
-use crate::stripe::{Answer, ChangedCatalogue, Session};
+use crate::stripe::{Answer, ChangedCatalogue, Class, Session};
 
 /// Requests for one step with keys of their own, within a minute.
 const ATTEMPTS_A_MINUTE: u32 = 4;
@@ -127,7 +127,19 @@ async fn converge(
         return Ok(observed);
     }
     for step in &steps {
-        let answer = run_step(context, session, desired, step).await?;
+        let answer = match run_step(context, session, desired, step).await {
+            Ok(answer) => answer,
+            // Ids and lookup keys are taken once. If what was to be made is there by now, another
+            // replica's last request made it, and that is as good.
+            Err(Error::Stripe(error)) if error.class == Class::Invalid => {
+                let now = observe(session, desired).await?;
+                if catalogue::plan(desired, &now).steps.contains(step) {
+                    return Err(error.into());
+                }
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let note = step.describe(desired);
         tracing::info!(
             plan = desired.name,
