@@ -68,6 +68,10 @@ pub struct BillingPlanSpec {
     /// The trial that tenants on this plan get unless their own manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<PlanTrial>,
+
+    /// What becomes of tenants on older prices when the terms change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
 }
 
 /// The fixed fee of a plan: either an amount, for which the operator makes a price, or the lookup
@@ -123,6 +127,38 @@ pub struct PlanTrial {
     /// Length of the trial in days; 0 means none. Stripe allows at most 730.
     #[schemars(range(min = 0, max = 730))]
     pub days: i32,
+}
+
+/// What becomes of tenants on older prices when the terms of their plan change.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// `Grandfather` (the default): they keep the price they have. `AtRenewal`: they get the new one
+    /// when their period ends. `Now`: at once, prorated as their manifest says.
+    #[serde(default)]
+    pub existing: Existing,
+
+    /// How many tenants are moved, or scheduled to be moved, in an hour. Without it, as many as
+    /// Stripe takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_hour: Option<i32>,
+
+    /// Move nobody for now. Those already scheduled stay so.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// What becomes of tenants on older prices.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
+pub enum Existing {
+    /// They keep the price they have.
+    #[default]
+    Grandfather,
+    /// They get the new price when their period ends.
+    AtRenewal,
+    /// They get the new price at once.
+    Now,
 }
 
 /// What the operator found and made in Stripe for a plan.

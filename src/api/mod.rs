@@ -11,7 +11,8 @@ mod tenant_billing;
 mod tenant_status;
 
 pub use billing_plan::{
-    BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, Interval, PlanPrice, PlanTrial,
+    BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, Existing, Interval, PlanPrice,
+    PlanTrial, Rollout,
 };
 pub use condition::{ConditionType, reason};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
@@ -37,6 +38,21 @@ pub const FINALIZER: &str = "tenantbilling.io/stripe";
 /// Setting this annotation to a new value asks for an immediate check of that object.
 pub const RECONCILE_ANNOTATION: &str = "tenantbilling.io/reconcile-requested-at";
 
+/// Allows a tenant's plan change that is held because of what it charges; its value is the name of
+/// the preview in the status.
+pub const APPROVE_CHANGE_ANNOTATION: &str = "tenantbilling.io/approve-change";
+
+/// Allows a plan's new prices that are held because they differ so much from the old ones; its value
+/// is the name in the message.
+pub const APPROVE_PRICES_ANNOTATION: &str = "tenantbilling.io/approve-prices";
+
+/// Every annotation that calls for another look when it changes.
+pub const ANNOTATIONS: [&str; 3] = [
+    RECONCILE_ANNOTATION,
+    APPROVE_CHANGE_ANNOTATION,
+    APPROVE_PRICES_ANNOTATION,
+];
+
 /// Field manager and event reporter name of the operator.
 pub const MANAGER: &str = "tenant-billing-operator";
 
@@ -48,6 +64,8 @@ pub mod metadata {
     pub const TENANT: &str = "tenantbilling_tenant";
     /// The `BillingPlan` a product or price was made for.
     pub const PLAN: &str = "tenantbilling_plan";
+    /// The part of the plan that a price is for: `base`, or `usage/` and the meter's event name.
+    pub const COMPONENT: &str = "tenantbilling_component";
     /// Trial days that were last brought about on a subscription.
     pub const TRIAL_DAYS: &str = "tenantbilling_trial_days";
     /// Present on a subscription whose cancellation a manifest asked for, as opposed to one that

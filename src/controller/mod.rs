@@ -44,7 +44,7 @@ use self::context::{Backoff, Context, Triggers};
 use self::error::Error;
 use self::event::Events;
 use self::sync::Pace;
-use crate::api::{PlanObject, RECONCILE_ANNOTATION, TenantObject};
+use crate::api::{ANNOTATIONS, PlanObject, TenantObject};
 use crate::stripe::{self, Mirror};
 
 /// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
@@ -303,10 +303,9 @@ fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
     object.meta().generation.hash(&mut hash);
     object.meta().deletion_timestamp.is_some().hash(&mut hash);
     object.finalizers().hash(&mut hash);
-    object
-        .annotations()
-        .get(RECONCILE_ANNOTATION)
-        .hash(&mut hash);
+    for annotation in ANNOTATIONS {
+        object.annotations().get(annotation).hash(&mut hash);
+    }
     Some(hash.finish())
 }
 

@@ -6,11 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::desired::{InvalidSpec, ResolvedPlan, check_trial_days, digest, text};
+use super::desired::{InvalidSpec, Offer, ResolvedPlan, check_trial_days, digest, text};
 use super::money;
 use super::observed::Price;
 use super::plan::Hold;
-use crate::api::{BillingPlanSpec, Interval, reason};
+use crate::api::{BillingPlanSpec, Interval, Rollout, reason};
 
 /// What a plan should have in Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct DesiredPlan {
     pub base: DesiredPrice,
     /// Days of trial.
     pub trial_days: i64,
+    /// What becomes of tenants on older prices.
+    pub rollout: Rollout,
 }
 
 /// The base price of a plan.
@@ -146,7 +148,11 @@ impl DesiredPlan {
     pub fn resolve(&self, price: Price) -> ResolvedPlan {
         ResolvedPlan {
             name: self.name.clone(),
-            price,
+            offer: Offer {
+                base: price,
+                usage: Vec::new(),
+            },
+            rollout: self.rollout.clone(),
             trial_days: self.trial_days,
         }
     }
@@ -200,6 +206,7 @@ pub fn desired(
         currency: currency.clone(),
         base,
         trial_days: i64::from(trial_days),
+        rollout: spec.rollout.clone().unwrap_or_default(),
     })
 }
 

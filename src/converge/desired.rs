@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::observed::{Price, TenantKey};
-use crate::api::{CustomerDetails, Lifecycle, TenantBillingSpec};
+use crate::api::{CustomerDetails, Lifecycle, Rollout, TenantBillingSpec};
 
 /// A field of a manifest that cannot be, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +40,10 @@ pub struct Desired {
     pub customer: CustomerDetails,
     /// Name of the plan.
     pub plan: String,
-    /// The plan's price for new subscribers.
-    pub price: Price,
+    /// The plan's prices for new subscribers.
+    pub offer: Offer,
+    /// How many of the base price.
+    pub quantity: i64,
     /// The trial, and who says so.
     pub trial: TrialTerms,
     /// Whether to be subscribed.
@@ -69,15 +71,35 @@ impl TrialTerms {
     }
 }
 
-/// A plan as far as its tenants need it: resolved to a price in Stripe.
+/// The prices of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The fixed fee.
+    pub base: Price,
+    /// The metered prices, each with the component it is for, in the manifest's order.
+    pub usage: Vec<Price>,
+}
+
+/// A plan as far as its tenants need it: resolved to prices in Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedPlan {
     /// Name of the `BillingPlan`.
     pub name: String,
-    /// The price for new subscribers.
-    pub price: Price,
+    /// The prices for new subscribers.
+    pub offer: Offer,
+    /// What becomes of tenants on older prices.
+    pub rollout: Rollout,
     /// Days of trial for those whose manifest doesn't say.
     pub trial_days: i64,
+}
+
+impl Offer {
+    /// The ids of the prices, the base first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.base)
+            .chain(&self.usage)
+            .map(|price| price.id.as_str())
+    }
 }
 
 impl Desired {
@@ -88,14 +110,16 @@ impl Desired {
         struct Edited<'a> {
             customer: &'a CustomerDetails,
             plan: &'a str,
-            price: &'a str,
+            prices: Vec<&'a str>,
+            quantity: i64,
             trial: TrialTerms,
             lifecycle: Lifecycle,
         }
         let edited = Edited {
             customer: &self.customer,
             plan: &self.plan,
-            price: &self.price.id,
+            prices: self.offer.ids().collect(),
+            quantity: self.quantity,
             trial: self.trial,
             lifecycle: self.lifecycle,
         };
@@ -192,7 +216,8 @@ pub fn tenant(
         key,
         customer: spec.customer.clone(),
         plan: plan.name.clone(),
-        price: plan.price.clone(),
+        offer: plan.offer.clone(),
+        quantity: 1,
         trial,
         lifecycle: spec.lifecycle,
         test_clock: spec.test_clock.clone(),

@@ -150,8 +150,38 @@ pub struct Price {
     pub interval_count: i64,
     /// `recurring.usage_type` is `metered`.
     pub metered: bool,
+    /// The meter behind a metered price (`mtr_…`).
+    pub meter: Option<String>,
+    /// Which part of the plan it prices, from its metadata. Absent on prices made by others.
+    pub component: Option<Component>,
     /// Whether new subscriptions may use it.
     pub active: bool,
+}
+
+/// A part of a plan that has a price of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Component {
+    /// The fixed fee.
+    Base,
+    /// The usage that a meter counts, by the meter's event name.
+    Usage(String),
+}
+
+/// As in metadata: `base`, or `usage/` and the meter's event name.
+impl std::fmt::Display for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Base => f.write_str("base"),
+            Self::Usage(meter) => write!(f, "usage/{meter}"),
+        }
+    }
+}
+
+impl From<&str> for Component {
+    fn from(text: &str) -> Self {
+        text.strip_prefix("usage/")
+            .map_or(Self::Base, |meter| Self::Usage(meter.to_owned()))
+    }
 }
 
 /// One item of a subscription.
@@ -197,7 +227,7 @@ pub struct Subscription {
     /// When its trial ends or ended.
     pub trial_end: Option<Timestamp>,
     /// The schedule that governs it.
-    pub schedule: Option<String>,
+    pub schedule: Option<Schedule>,
     /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).
     pub canceled_by_manifest: bool,
     /// Trial days last brought about (`tenantbilling_trial_days`).
@@ -206,6 +236,37 @@ pub struct Subscription {
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
+}
+
+/// A subscription schedule: what a subscription will sell, phase by phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// `sub_sched_…`
+    pub id: String,
+    /// From its metadata; `None` when a key is missing or empty.
+    pub key: Option<TenantKey>,
+    /// Its phases, past ones included; empty when Stripe told only its id.
+    pub phases: Vec<Phase>,
+}
+
+/// One phase of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its first instant.
+    pub start: Timestamp,
+    /// The instant it is over.
+    pub end: Timestamp,
+    /// What is sold in it.
+    pub items: Vec<PhaseItem>,
+}
+
+/// What is sold in a phase of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseItem {
+    /// `price_…`
+    pub price: String,
+    /// `None` for metered prices.
+    pub quantity: Option<i64>,
 }
 
 /// Everything in Stripe that concerns one tenant.

@@ -1,19 +1,20 @@
 //! The status of both kinds: pure functions of everything known.
 
+mod plan;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::catalogue::DesiredPlan;
+pub use self::plan::plan;
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
-use super::money;
 use super::observed::{Account, Customer, Observed, Price, Subscription, SubscriptionStatus};
 use super::plan::{Difference, Recorded};
 use crate::api::{
-    BillingPlanStatus, ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period,
-    Phase, PlanPrice, StripeStatus, TenantBillingStatus, reason,
+    ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
+    TenantBillingStatus, reason,
 };
 
 /// How long a difference that was put right stays in the status.
@@ -202,7 +203,7 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
 fn paid_price<'a>(subscription: &'a Subscription, desired: &Desired) -> Option<&'a Price> {
     let prices = || subscription.items.iter().map(|item| &item.price);
     prices()
-        .find(|price| price.id == desired.price.id)
+        .find(|price| price.id == desired.offer.base.id)
         .or_else(|| prices().find(|price| price.plan.as_ref() == Some(&desired.plan)))
         .or_else(|| prices().next())
 }
@@ -349,34 +350,4 @@ fn payment_conditions(
         ),
     };
     conditions.set(ConditionType::PaymentCurrent, truth, why, message);
-}
-
-/// The status of a plan after a look.
-pub fn plan(
-    previous: &BillingPlanStatus,
-    generation: i64,
-    outcome: &Outcome,
-    seen: Option<(&Account, &DesiredPlan, Option<&Price>)>,
-    now: Timestamp,
-) -> BillingPlanStatus {
-    let mut status = previous.clone();
-    status.observed_generation = generation;
-    if let Some((account, desired, price)) = seen {
-        status.account_id = Some(account.id.to_string());
-        status.livemode = Some(account.livemode);
-        status.product_id = price.map(|price| price.product.clone());
-        status.price = price.map(|price| PlanPrice {
-            id: price.id.clone(),
-            lookup_key: desired.lookup_key(),
-            amount: price
-                .unit_amount
-                .map(|amount| money::format(amount, &price.currency))
-                .unwrap_or_default(),
-            interval: price.interval.unwrap_or_default(),
-        });
-    }
-    let mut conditions = Conditions::after(&previous.conditions, generation, now);
-    conditions.set_outcome(outcome);
-    status.conditions = conditions.finish();
-    status
 }

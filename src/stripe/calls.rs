@@ -1,5 +1,7 @@
 //! The calls the operator makes, answered in facts.
 
+mod catalogue;
+
 use jiff::Timestamp;
 use miniserde::Deserialize;
 use stripe_billing::subscription::{
@@ -9,20 +11,16 @@ use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{ListCustomer, RetrieveCustomer};
 use stripe_core::event::ListEvent;
-use stripe_product::price::ListPrice;
-use stripe_product::product::RetrieveProduct;
 use stripe_types::RangeQueryTs;
 
+pub use self::catalogue::ChangedCatalogue;
 use super::error::{Class, Error};
 use super::event_view::{Event, EventView};
-use super::idempotency::{key_for_catalogue_step, key_for_step};
-use super::requests::{build, checked, for_catalogue_step, for_step};
+use super::idempotency::key_for_step;
+use super::requests::{build, checked, for_step};
 use super::session::{Answer, Session};
-use super::views::{
-    CustomerView, ListView, PriceView, ProductView, SubscriptionView, TestClock, TestClockView,
-};
-use crate::converge::catalogue::{CatalogueStep, DesiredPlan, Product};
-use crate::converge::observed::{Found, Price, Subscription, TenantKey};
+use super::views::{CustomerView, ListView, SubscriptionView, TestClock, TestClockView};
+use crate::converge::observed::{Found, Subscription, TenantKey};
 use crate::converge::steps::Step;
 
 /// The most that Stripe puts on a page.
@@ -70,15 +68,6 @@ pub enum Changed {
     Subscription(Box<Subscription>),
 }
 
-/// The object a catalogue step made or changed, as it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangedCatalogue {
-    /// The plan's product.
-    Product(Product),
-    /// The plan's price.
-    Price(Box<Price>),
-}
-
 impl Session {
     /// Carries out a step of a tenant's plan, under its idempotency key. `customer` is whom to
     /// subscribe when the step doesn't say.
@@ -119,27 +108,6 @@ impl Session {
                 replayed: false,
             }),
             _ => Err(error),
-        }
-    }
-
-    /// Carries out a step of a plan's catalogue, under its idempotency key.
-    pub async fn run_catalogue_step(
-        &self,
-        step: &CatalogueStep,
-        plan: &DesiredPlan,
-        attempt: u32,
-    ) -> Result<Answer<ChangedCatalogue>, Error> {
-        let request = for_catalogue_step(step, plan)?;
-        let key = key_for_catalogue_step(&request, plan, attempt);
-        match step {
-            CatalogueStep::CreateProduct | CatalogueStep::UpdateProduct => self
-                .send::<ProductView>(&request, Some(&key))
-                .await?
-                .try_map(|view| Ok(ChangedCatalogue::Product(view.try_into()?))),
-            CatalogueStep::CreatePrice | CatalogueStep::ActivatePrice(_) => self
-                .send::<PriceView>(&request, Some(&key))
-                .await?
-                .try_map(|view| Ok(ChangedCatalogue::Price(Box::new(view.try_into()?)))),
         }
     }
 
@@ -215,31 +183,6 @@ impl Session {
         let request = RetrieveSubscription::new(checked(id)?);
         let view = self.find::<SubscriptionView>(&request).await?;
         view.map(TryInto::try_into).transpose()
-    }
-
-    /// A product by its id.
-    pub async fn find_product(&self, id: &str) -> Result<Option<Product>, Error> {
-        let request = RetrieveProduct::new(checked(id)?);
-        let view = self.find::<ProductView>(&request).await?;
-        view.filter(|view| !view.is_deleted())
-            .map(TryInto::try_into)
-            .transpose()
-    }
-
-    /// The price with a lookup key, active or not.
-    pub async fn find_price_by_lookup_key(&self, key: &str) -> Result<Option<Price>, Error> {
-        // The list leaves archived prices out unless asked for nothing else.
-        for active in [true, false] {
-            let list = ListPrice::new()
-                .lookup_keys([key.to_owned()])
-                .active(active)
-                .limit(PAGE);
-            let page = self.list::<PriceView>(&list).await?;
-            if let Some(view) = page.data.into_iter().next() {
-                return Ok(Some(view.try_into()?));
-            }
-        }
-        Ok(None)
     }
 
     /// The newest event among those that [`Session::events_after`] gives.

@@ -5,6 +5,8 @@
 //! away by giving it the empty text. The order of a map is random, so bodies are sorted: equal
 //! steps have equal bodies, on which the idempotency key rests.
 
+mod catalogue;
+
 use std::collections::HashMap;
 
 use stripe_billing::subscription::{
@@ -15,13 +17,10 @@ use stripe_billing::subscription::{
 };
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
-use stripe_product::price::UpdatePrice;
-use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval};
-use stripe_product::product::{CreateProduct, UpdateProduct};
 
+pub use self::catalogue::for_catalogue_step;
 use super::error::{Class, Error};
-use crate::api::{Address, CustomerDetails, Interval, metadata};
-use crate::converge::catalogue::{CatalogueStep, DesiredPlan, DesiredPrice};
+use crate::api::{Address, CustomerDetails, metadata};
 use crate::converge::observed::TenantKey;
 use crate::converge::steps::{CustomerUpdate, Step};
 
@@ -120,57 +119,6 @@ fn with_metadata(
     entries: impl IntoIterator<Item = Entry>,
 ) -> Result<UpdateSubscription, Error> {
     Ok(UpdateSubscription::new(checked(subscription)?).metadata(metadata_map(entries)))
-}
-
-/// The request that a catalogue step stands for.
-pub fn for_catalogue_step(
-    step: &CatalogueStep,
-    plan: &DesiredPlan,
-) -> Result<RequestBuilder, Error> {
-    let product = plan.product_id();
-    match step {
-        CatalogueStep::CreateProduct => Ok(build(
-            &CreateProduct::new(&plan.display_name)
-                .id(checked(&product)?)
-                .metadata(plan_metadata(plan)),
-        )),
-        CatalogueStep::UpdateProduct => Ok(build(
-            &UpdateProduct::new(checked(&product)?)
-                .name(&plan.display_name)
-                .active(true),
-        )),
-        CatalogueStep::CreatePrice => {
-            let DesiredPrice::Managed {
-                unit_amount,
-                interval,
-            } = &plan.base
-            else {
-                return Err(Error::new(
-                    Class::Invalid,
-                    format!("the price of {} is made by someone else", plan.name),
-                ));
-            };
-            let interval = match interval {
-                Interval::Month => CreatePriceRecurringInterval::Month,
-                Interval::Year => CreatePriceRecurringInterval::Year,
-            };
-            let currency = plan
-                .currency
-                .parse::<stripe_types::Currency>()
-                .unwrap_or_else(|never| match never {});
-            let create = CreatePrice::new(currency)
-                .product(checked(&product)?)
-                .unit_amount(*unit_amount)
-                .recurring(CreatePriceRecurring::new(interval))
-                .lookup_key(plan.lookup_key())
-                .nickname(&plan.name)
-                .metadata(plan_metadata(plan));
-            Ok(build(&create))
-        }
-        CatalogueStep::ActivatePrice(price) => {
-            Ok(build(&UpdatePrice::new(checked(price)?).active(true)))
-        }
-    }
 }
 
 fn create_customer(
@@ -288,13 +236,6 @@ fn trial(days: i64) -> Entry {
 
 fn canceled_by(who: &str) -> Entry {
     (metadata::CANCELED_BY, who.to_owned())
-}
-
-fn plan_metadata(plan: &DesiredPlan) -> HashMap<String, String> {
-    metadata_map([
-        (metadata::OWNER, plan.owner.clone()),
-        (metadata::PLAN, plan.name.clone()),
-    ])
 }
 
 fn metadata_map(entries: impl IntoIterator<Item = Entry>) -> HashMap<String, String> {

@@ -5,15 +5,18 @@
 //! something that decides is missing. Values of enumerations are texts here: Stripe adds new ones
 //! without a new API version.
 
+mod catalogue;
+mod schedule;
+
 use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
+pub(super) use self::catalogue::{PriceView, ProductView};
 use super::error::{Class, Error};
 use super::event_view::EventView;
-use crate::api::{Address, Interval};
-use crate::converge::catalogue;
-use crate::converge::observed::{Customer, Found, Item, Price, Subscription, TenantKey};
+use crate::api::Address;
+use crate::converge::observed::{Customer, Found, Item, Subscription, TenantKey};
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -31,6 +34,8 @@ pub(super) struct MetadataView {
     tenant: Option<String>,
     #[serde(rename = "tenantbilling_plan")]
     plan: Option<String>,
+    #[serde(rename = "tenantbilling_component")]
+    component: Option<String>,
     #[serde(rename = "tenantbilling_trial_days")]
     trial_days: Option<String>,
     #[serde(rename = "tenantbilling_canceled_by")]
@@ -115,83 +120,6 @@ impl From<CustomerView> for Found {
     }
 }
 
-/// A price.
-#[derive(Deserialize)]
-pub(super) struct PriceView {
-    id: String,
-    product: Option<Value>,
-    lookup_key: Option<String>,
-    metadata: Option<MetadataView>,
-    currency: Option<String>,
-    unit_amount: Option<i64>,
-    recurring: Option<RecurringView>,
-    active: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct RecurringView {
-    interval: Option<String>,
-    interval_count: Option<i64>,
-    usage_type: Option<String>,
-}
-
-impl TryFrom<PriceView> for Price {
-    type Error = Error;
-
-    fn try_from(view: PriceView) -> Result<Self, Error> {
-        let metadata = view.metadata.unwrap_or_default();
-        let recurring = view.recurring;
-        let interval = recurring.as_ref().and_then(|r| r.interval.as_deref());
-        Ok(Self {
-            product: require(&view.id, "product", id_of(view.product))?,
-            currency: require(&view.id, "currency", view.currency)?,
-            active: require(&view.id, "active", view.active)?,
-            lookup_key: filled(view.lookup_key),
-            owner: filled(metadata.owner),
-            plan: filled(metadata.plan),
-            unit_amount: view.unit_amount,
-            interval: match interval {
-                Some("month") => Some(Interval::Month),
-                Some("year") => Some(Interval::Year),
-                _ => None,
-            },
-            interval_count: recurring
-                .as_ref()
-                .and_then(|r| r.interval_count)
-                .unwrap_or(1),
-            metered: recurring.is_some_and(|r| r.usage_type.as_deref() == Some("metered")),
-            id: view.id,
-        })
-    }
-}
-
-/// A product.
-#[derive(Deserialize)]
-pub(super) struct ProductView {
-    id: String,
-    deleted: Option<bool>,
-    name: Option<String>,
-    active: Option<bool>,
-}
-
-impl ProductView {
-    pub(super) fn is_deleted(&self) -> bool {
-        self.deleted == Some(true)
-    }
-}
-
-impl TryFrom<ProductView> for catalogue::Product {
-    type Error = Error;
-
-    fn try_from(view: ProductView) -> Result<Self, Error> {
-        Ok(Self {
-            name: require(&view.id, "name", view.name)?,
-            active: require(&view.id, "active", view.active)?,
-            id: view.id,
-        })
-    }
-}
-
 /// A subscription.
 #[derive(Deserialize)]
 pub(super) struct SubscriptionView {
@@ -248,7 +176,7 @@ impl TryFrom<SubscriptionView> for Subscription {
             created: time(&id, "created", created)?,
             trial_start: optional_time(&id, "trial_start", view.trial_start)?,
             trial_end: optional_time(&id, "trial_end", view.trial_end)?,
-            schedule: id_of(view.schedule),
+            schedule: schedule::schedule(view.schedule)?,
             canceled_by_manifest: filled(metadata.canceled_by).is_some(),
             // A person can write anything into metadata; what is no number says nothing.
             trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),

@@ -64,9 +64,9 @@ pub(super) fn converge(
         plan.hold = Some(Hold::stalled(
             reason::SCHEDULE_ATTACHED,
             format!(
-                "the subscription schedule {schedule} governs {}; release it in Stripe, and the \
+                "the subscription schedule {} governs {}; release it in Stripe, and the \
                  manifest's changes are made",
-                subscription.id
+                schedule.id, subscription.id
             ),
         ));
     }
@@ -93,13 +93,13 @@ fn swap_price(
     if same_price && item.quantity.is_none_or(|quantity| quantity == 1) {
         return;
     }
-    if desired.price.currency != subscription.currency {
+    if desired.offer.base.currency != subscription.currency {
         plan.hold = Some(Hold::stalled(
             reason::CURRENCY_LOCKED,
             format!(
                 "{} is in {}, the plan {} in {}; Stripe cannot change the currency of a \
                  subscription. Choose a plan in {1}, or cancel it first",
-                subscription.id, subscription.currency, desired.plan, desired.price.currency
+                subscription.id, subscription.currency, desired.plan, desired.offer.base.currency
             ),
         ));
         return;
@@ -135,7 +135,7 @@ fn base_item<'a>(
 ) -> Option<&'a Item> {
     let items = &subscription.items;
     let find = |wanted: &dyn Fn(&Price) -> bool| items.iter().find(|item| wanted(&item.price));
-    find(&|price| price.id == desired.price.id)
+    find(&|price| price.id == desired.offer.base.id)
         .or_else(|| find(&|price| Some(&price.id) == recorded.price_id.as_ref()))
         .or_else(|| {
             find(&|price| price.plan.is_some() && price.owner.as_ref() == Some(&desired.key.owner))
@@ -152,12 +152,12 @@ fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Pric
         .filter(|_| recorded.plan.as_ref() == Some(&desired.plan));
     match recorded_price {
         Some(id) if *id == current.id => current.clone(),
-        Some(id) if *id != desired.price.id => Price {
+        Some(id) if *id != desired.offer.base.id => Price {
             id: id.clone(),
             plan: Some(desired.plan.clone()),
             ..Price::default()
         },
-        Some(_) => desired.price.clone(),
+        Some(_) => desired.offer.base.clone(),
         None => {
             let same_plan = current.plan.as_ref() == Some(&desired.plan)
                 && current.owner.as_ref() == Some(&desired.key.owner);
@@ -165,7 +165,7 @@ fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Pric
             if keep {
                 current.clone()
             } else {
-                desired.price.clone()
+                desired.offer.base.clone()
             }
         }
     }
@@ -213,7 +213,7 @@ fn move_trial_end(
         return;
     };
     let ends_now = end <= now;
-    let unpayable = desired.price.unit_amount != Some(0)
+    let unpayable = desired.offer.base.unit_amount != Some(0)
         && customer.is_none_or(|c| c.default_payment_method.is_none())
         && subscription.default_payment_method.is_none();
     if ends_now && unpayable {

@@ -27,14 +27,14 @@ pub(super) fn subscribe(
         desired.trial.days()
     };
     let method = customer.and_then(|c| c.default_payment_method.clone());
-    if trial_days == 0 && desired.price.unit_amount != Some(0) && method.is_none() {
+    if trial_days == 0 && desired.offer.base.unit_amount != Some(0) && method.is_none() {
         plan.hold = Some(no_payment_method(customer));
         return;
     }
     plan.steps.push(Step::CreateSubscription {
         customer: customer.map(|c| c.id.clone()),
         plan: desired.plan.clone(),
-        price: Box::new(desired.price.clone()),
+        price: Box::new(desired.offer.base.clone()),
         trial_days,
         declared_trial_days: desired.trial.days(),
         // Another card, or another subscription that ended meanwhile, makes this another request.

@@ -7,8 +7,8 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
 use crate::api::{CustomerDetails, Interval};
-use crate::converge::desired::TrialTerms;
-use crate::converge::observed::{Customer, Item, Price, SubscriptionStatus};
+use crate::converge::desired::{Offer, TrialTerms};
+use crate::converge::observed::{Customer, Item, Price, Schedule, SubscriptionStatus};
 
 fn now() -> Timestamp {
     "2027-01-15T12:00:00Z".parse().unwrap()
@@ -45,7 +45,11 @@ fn desired() -> Desired {
             ..CustomerDetails::default()
         },
         plan: "pro".into(),
-        price: price("pro", 9900),
+        offer: Offer {
+            base: price("pro", 9900),
+            usage: Vec::new(),
+        },
+        quantity: 1,
         trial: TrialTerms::Plan(14),
         lifecycle: Lifecycle::Active,
         test_clock: None,
@@ -89,6 +93,14 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         trial_days: Some(14),
         default_payment_method: None,
         test_clock: None,
+    }
+}
+
+fn foreign_schedule() -> Schedule {
+    Schedule {
+        id: "sub_sched_1".into(),
+        key: None,
+        phases: Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::converge::catalogue::CatalogueStep;
 use stripe_client_core::StripeMethod;
 
 use crate::api::BillingPlanSpec;

@@ -1,5 +1,7 @@
 use super::*;
+use crate::api::Interval;
 use crate::api::metadata;
+use crate::converge::observed::Price;
 use crate::converge::observed::SubscriptionStatus;
 
 fn customer(json: &str) -> Found {
@@ -16,7 +18,7 @@ fn subscription(json: &str) -> Result<Subscription, Error> {
 
 const SUBSCRIPTION: &str = r#"{"id":"sub_1","object":"subscription","customer":"cus_1","status":"dormant",
     "currency":"usd","cancel_at_period_end":false,"cancel_at":null,"start_date":100,"created":100,
-    "trial_start":100,"trial_end":200,"schedule":{"id":"sub_sched_1"},"test_clock":null,
+    "trial_start":100,"trial_end":200,"schedule":{"id":"sub_sched_1","phases":[{"start_date":100,"end_date":200,"items":[{"price":"price_1","quantity":1}]}]},"test_clock":null,
     "metadata":{"tenantbilling_owner":"default","tenantbilling_tenant":"acme",
                 "tenantbilling_trial_days":"14","tenantbilling_canceled_by":"manifest","theirs":"x"},
     "items":{"object":"list","has_more":false,"data":[{"id":"si_1","quantity":1,
@@ -89,7 +91,7 @@ fn a_subscription_is_read_whatever_its_status_is_called() {
     assert_eq!(read.key.unwrap().tenant, "acme");
     assert_eq!(read.trial_days, Some(14));
     assert!(read.canceled_by_manifest);
-    assert_eq!(read.schedule.as_deref(), Some("sub_sched_1"));
+    assert_eq!(read.schedule.unwrap().id, "sub_sched_1");
     assert_eq!(read.trial_end.unwrap().as_second(), 200);
     let item = &read.items[0];
     assert_eq!(item.period_end.as_second(), 200);

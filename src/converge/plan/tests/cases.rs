@@ -25,7 +25,7 @@ fn without_a_trial_the_subscription_waits_for_a_payment_method() {
         steps(&desired, &with(vec![])),
         ["+ subscribe cus_1 to pro (price_pro, 99.00 usd)"]
     );
-    desired.price.unit_amount = Some(0);
+    desired.offer.base.unit_amount = Some(0);
     let plan = plan_of(&desired, &Observed::default());
     assert_eq!(
         (plan.steps.len(), plan.hold),
@@ -63,7 +63,7 @@ fn declared_customer_fields_are_enforced_and_others_left_alone() {
 fn a_plan_change_is_one_item_update() {
     let mut desired = desired();
     desired.plan = "enterprise".into();
-    desired.price = price("enterprise", 49_900);
+    desired.offer.base = price("enterprise", 49_900);
     assert_eq!(
         steps(&desired, &with(vec![active()])),
         [
@@ -82,7 +82,7 @@ fn a_plan_change_moves_no_trial_that_the_plan_granted() {
 #[test]
 fn new_terms_of_a_plan_are_for_new_subscribers() {
     let mut desired = desired();
-    desired.price = Price {
+    desired.offer.base = Price {
         id: "price_pro_2".into(),
         ..price("pro", 10_900)
     };
@@ -143,7 +143,7 @@ fn ending_a_subscription_acknowledges_one_that_ended_by_itself_after_it_began() 
 fn another_currency_is_held_not_sent() {
     let mut desired = desired();
     desired.plan = "pro-eur".into();
-    desired.price = Price {
+    desired.offer.base = Price {
         currency: "eur".into(),
         ..price("pro-eur", 9900)
     };
@@ -357,9 +357,9 @@ fn a_trial_cut_to_the_past_ends_now_but_only_if_somebody_can_pay() {
 fn someone_elses_schedule_is_not_fought() {
     let mut desired = desired();
     desired.plan = "starter".into();
-    desired.price = price("starter", 2900);
+    desired.offer.base = price("starter", 2900);
     let scheduled = Subscription {
-        schedule: Some("sub_sched_1".into()),
+        schedule: Some(foreign_schedule()),
         ..active()
     };
     assert_eq!(

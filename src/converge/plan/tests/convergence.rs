@@ -62,13 +62,13 @@ fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp
             price,
             ..
         } => {
-            let target = if *price == desired.price.id {
-                desired.price.clone()
+            let target = if *price == desired.offer.base.id {
+                desired.offer.base.clone()
             } else {
                 Price {
                     id: price.clone(),
                     plan: Some(desired.plan.clone()),
-                    ..desired.price.clone()
+                    ..desired.offer.base.clone()
                 }
             };
             let item_ = find(observed, subscription)
@@ -141,7 +141,8 @@ prop_compose! {
         if plan == "pro-eur" {
             price.currency = "eur".into();
         }
-        let mut desired = Desired { plan: plan.into(), price, lifecycle, ..desired() };
+        let offer = Offer { base: price, usage: Vec::new() };
+        let mut desired = Desired { plan: plan.into(), offer, lifecycle, ..desired() };
         desired.trial = if own_trial { TrialTerms::Tenant(days) } else { TrialTerms::Plan(days) };
         desired.customer.phone = phone;
         desired
@@ -177,7 +178,7 @@ prop_compose! {
         made.items[0].quantity = quantity;
         made.cancel_at_period_end = cancel_at_period_end;
         made.canceled_by_manifest = canceled_by_manifest;
-        made.schedule = scheduled.then(|| "sub_sched_1".to_owned());
+        made.schedule = scheduled.then(foreign_schedule);
         made.trial_days = trial_days;
         made
     }
