@@ -1,0 +1,3 @@
+//! Changes of plan, quantity and price, case by case.
+
+use super::*;
