@@ -9,8 +9,8 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
 use crate::api::{
-    CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, Proration, Rollout,
-    TaxPolicy, UpgradeTiming,
+    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, Proration,
+    Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer, TrialTerms};
 use crate::converge::observed::{
