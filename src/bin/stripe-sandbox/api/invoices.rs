@@ -6,7 +6,7 @@ use super::{payment_methods, subscription_items, subscriptions};
 use crate::engine::calendar::HOUR;
 use crate::engine::dunning::{self, Trigger};
 use crate::engine::invoices::{self, Draft, Settlement};
-use crate::engine::{change, lines, payments, save_invoice};
+use crate::engine::{change, lines, payments, save_invoice, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{CollectionMethod, Subscription};
 use crate::state::State;
@@ -402,7 +402,7 @@ fn upcoming(state: &State, subscription: &Subscription) -> Result<Invoice, Strip
     }
     let cadence = lines::cadence_of(state, &subscription.items);
     let next = cadence.period_containing(subscription.billing_cycle_anchor, closed.end);
-    let mut billed = lines::usage(state, subscription, closed);
+    let mut billed = usage::of_period(state, subscription, closed);
     billed.extend(lines::charges(state, subscription, next, next));
     let draft = Draft {
         reason: BillingReason::Upcoming,

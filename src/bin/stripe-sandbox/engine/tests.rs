@@ -99,6 +99,7 @@ fn new(price: &str) -> NewSubscription {
             id: "si_1".into(),
             created: START,
             price: price.into(),
+            usage_since: None,
             quantity: Some(1),
             metadata: Metadata::new(),
             period: Period {

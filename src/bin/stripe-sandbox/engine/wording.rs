@@ -64,6 +64,11 @@ pub fn trial(product: &str) -> String {
     format!("Trial period for {product}")
 }
 
+/// `Free trial for 10 × API calls`.
+pub fn free_trial(product: &str, quantity: u64) -> String {
+    format!("Free trial for {quantity} × {product}")
+}
+
 /// `Unused time on 2 × Pro after 05 Mar 2027`.
 pub fn credit(product: &str, quantity: u64, at: i64) -> String {
     format!(

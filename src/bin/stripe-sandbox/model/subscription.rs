@@ -100,6 +100,9 @@ pub struct Item {
     pub created: i64,
     /// Id of its price.
     pub price: String,
+    /// Since when usage is billed at its price, if that was not there when the period began.
+    #[serde(default)]
+    pub usage_since: Option<i64>,
     /// Units; `None` when usage is metered.
     pub quantity: Option<u64>,
     /// The caller's pairs.
