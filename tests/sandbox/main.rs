@@ -11,6 +11,7 @@ mod openapi;
 mod oracles;
 
 mod account;
+mod balance;
 mod cards;
 mod catalog;
 mod clocks;
@@ -24,6 +25,8 @@ mod incomplete;
 mod invoices;
 mod lists;
 mod lives;
+mod metered;
+mod meters;
 mod payment_methods;
 mod persistence;
 mod pricing;
