@@ -35,5 +35,6 @@ mod receiver;
 mod renewals;
 mod setup_intents;
 mod subscriptions;
+mod tiers;
 mod trials;
 mod webhooks;

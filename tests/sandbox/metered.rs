@@ -371,7 +371,8 @@ async fn a_period_that_is_cut_short_bills_what_was_used_in_it() {
     let subscribed = m.subscribe("").await;
     m.report(10, at(START)).await;
     m.advance(at(START) + 10 * DAY).await;
-    m.update(&subscribed, "billing_cycle_anchor[type]=now").await;
+    m.update(&subscribed, "billing_cycle_anchor[type]=now")
+        .await;
     assert_eq!(lines(&m.newest().await), [(10, 20, 0, 10)]);
     m.report(3, at(START) + 10 * DAY).await;
     assert_eq!(lines(&m.preview(&subscribed, "").await), [(3, 6, 10, 41)]);
