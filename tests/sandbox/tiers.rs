@@ -125,7 +125,7 @@ async fn tiers_of_all_kinds_come_to_what_whole_numbers_say() {
         let currency = ["usd", "jpy", "kwd"][case % 3];
         let tiers = random_tiers(&mut rng);
         let bounds = tiers.iter().filter_map(|tier| tier.last);
-        let near = bounds.last().unwrap_or(1);
+        let near = bounds.max().unwrap_or(1);
         let quantity = [0, near, near + 1, rng.u64(..20_000)][rng.usize(..4)];
         let terms = format!("billing_scheme=tiered&tiers_mode={mode}{}", form(&tiers));
         let invoice = upcoming(&sandbox, currency, &terms, quantity).await;
@@ -270,7 +270,7 @@ async fn tiers_show_in_lists_and_subscriptions_when_expanded() {
     );
     let price = id(&sandbox.post("/v1/prices", form).await);
     let listed = sandbox.get("/v1/prices?expand[]=data.tiers").await;
-    assert_eq!(ids(&listed), [price.clone()]);
+    assert_eq!(ids(&listed), std::slice::from_ref(&price));
     let [tier] = data(&listed)[0]["tiers"]
         .as_array()
         .expect("tiers")

@@ -71,6 +71,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         identifier,
         event_name: event_name.to_owned(),
         created: now,
+        received,
         timestamp,
         payload,
         value: value.unwrap_or(0),
@@ -78,7 +79,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     };
     let answer = event.render(state.livemode);
     let metering = &mut state.billing.metering;
-    metering.record(&meter.id, counted.as_deref(), event, received);
+    metering.record(&meter.id, counted.as_deref(), event);
     Ok(answer)
 }
 

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::customers;
 use crate::engine::calendar::Period;
+use crate::engine::metering::View;
 use crate::model::{Formula, Meter, Window};
 use crate::state::{State, token};
 use crate::table::Table;
@@ -209,10 +210,10 @@ fn list_summaries(state: &mut State, request: &Request) -> Result<Value, StripeE
     customers::live(state, customer, "customer")?;
     let group: Option<Window> = params.parse("value_grouping_window");
     let span = span(request, group)?;
-    let metering = &state.billing.metering;
+    let (metering, view) = (&state.billing.metering, View::lagging(state));
     let parts = match group {
-        None => vec![(span, metering.aggregate(&meter.id, customer, span))],
-        Some(window) => metering.grouped(meter, customer, span, window),
+        None => vec![(span, metering.aggregate(&meter.id, customer, span, view))],
+        Some(window) => metering.grouped(meter, customer, span, window, view),
     };
     let mut summaries: Table<Value> = Table::default();
     for (part, value) in parts {
@@ -263,10 +264,11 @@ fn span(request: &Request, group: Option<Window>) -> Result<Period, StripeError>
 /// The same summary has the same id whenever it is asked for, so that lists can be gone through.
 fn summary_id(state: &State, meter: &str, customer: &str, part: Period) -> String {
     let text = format!("{meter}/{customer}/{}/{}", part.start, part.end);
-    let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
     let mode = if state.livemode { "" } else { "test_" };
-    format!("mtrusg_{mode}{}", &hex[..40])
+    let mut head = [0; 16];
+    head.copy_from_slice(&digest[..16]);
+    format!("mtrusg_{mode}{:032x}", u128::from_be_bytes(head))
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Result<&'a Meter, StripeError> {

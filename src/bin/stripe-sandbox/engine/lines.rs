@@ -95,7 +95,7 @@ pub fn trial(state: &State, subscription: &Subscription, trial: Period) -> Vec<L
     priced(state, &subscription.items)
         .filter(|(_, price)| !is_metered(price))
         .map(|(item, price)| {
-            let text = wording::trial(&product_name(state, price));
+            let text = wording::free_trial(&product_name(state, price), quantity(item));
             Line {
                 invoice_item: None,
                 quantity: quantity(item),

@@ -2,7 +2,8 @@
 //!
 //! An event counts when its timestamp lies in the period asked about, whenever it was sent. Where a meter's events stand for an
 //! hour or a day, only the newest event of each such window counts, so that sending a window's total again replaces it. *Newest*
-//! is the one received last, whatever its timestamp says within the window; Stripe's documents do not say which is meant.
+//! is the one received last, whatever its timestamp says within the window, unless the settings say otherwise: Stripe's documents
+//! do not tell which is meant.
 //! The windows are told apart before the period is: of two events in one window on both sides of a period's end the one
 //! received last counts, in its own period, and the other counts in neither. An event that was taken back makes room again for
 //! the one before it.
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::{DAY, Period};
 use crate::model::{Formula, Meter, MeterEvent, Window};
+use crate::state::{Newest, State};
 use crate::table::Table;
 
 /// How long an identifier cannot be used again, and an event can be taken back.
@@ -28,6 +30,34 @@ pub struct Metering {
     identifiers: HashMap<String, Reported>,
     /// Events that were accepted although they can never count.
     pub dropped: usize,
+}
+
+/// What of the events is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Which event of a window counts.
+    pub newest: Newest,
+    /// Only what was received until then, by Stripe's own clock.
+    pub until: i64,
+}
+
+impl View {
+    /// Everything received: what invoices are finalised with.
+    pub fn complete(state: &State) -> Self {
+        Self {
+            newest: state.settings.newest_meter_event,
+            until: i64::MAX,
+        }
+    }
+
+    /// What summaries and previews show by now.
+    pub fn lagging(state: &State) -> Self {
+        let until = state.wall_clock() - state.settings.meter_lag_seconds;
+        Self {
+            until,
+            ..Self::complete(state)
+        }
+    }
 }
 
 /// Where the event with an identifier is, and since when.
@@ -64,11 +94,11 @@ impl Metering {
     }
 
     /// Takes an event in, for a customer or, if it can never count, for nobody.
-    pub fn record(&mut self, meter: &str, customer: Option<&str>, event: MeterEvent, now: i64) {
+    pub fn record(&mut self, meter: &str, customer: Option<&str>, event: MeterEvent) {
         let reported = Reported {
             meter: meter.to_owned(),
             customer: customer.map(str::to_owned),
-            received: now,
+            received: event.received,
         };
         self.identifiers.insert(event.identifier.clone(), reported);
         let Some(customer) = customer else {
@@ -118,19 +148,19 @@ impl Metering {
     }
 
     /// What a meter says of a customer over a period; negative where more was taken away than added.
-    pub fn aggregate(&self, meter: &str, customer: &str, period: Period) -> i64 {
+    pub fn aggregate(&self, meter: &str, customer: &str, period: Period, view: View) -> i64 {
         let Some(meter) = self.meters.get(meter) else {
             return 0;
         };
         value(
             meter.formula,
-            &within(&self.counting(meter, customer), period),
+            &within(&self.counting(meter, customer, view), period),
         )
     }
 
     /// The units to be billed for a period: what was [aggregated](Self::aggregate), but never less than none.
-    pub fn usage(&self, meter: &str, customer: &str, period: Period) -> u64 {
-        u64::try_from(self.aggregate(meter, customer, period)).unwrap_or(0)
+    pub fn usage(&self, meter: &str, customer: &str, period: Period, view: View) -> u64 {
+        u64::try_from(self.aggregate(meter, customer, period, view)).unwrap_or(0)
     }
 
     /// A period in parts, oldest first: what each part that has events comes to.
@@ -140,10 +170,11 @@ impl Metering {
         customer: &str,
         period: Period,
         part: Window,
+        view: View,
     ) -> Vec<(Period, i64)> {
         let length = part.seconds();
         let mut parts: BTreeMap<i64, Vec<&MeterEvent>> = BTreeMap::new();
-        for event in within(&self.counting(meter, customer), period) {
+        for event in within(&self.counting(meter, customer, view), period) {
             let start = event.timestamp.div_euclid(length) * length;
             parts.entry(start).or_default().push(event);
         }
@@ -161,16 +192,23 @@ impl Metering {
     }
 
     /// The events that have neither been taken back nor replaced, in the order they were received.
-    fn counting(&self, meter: &Meter, customer: &str) -> Vec<&MeterEvent> {
+    fn counting(&self, meter: &Meter, customer: &str, view: View) -> Vec<&MeterEvent> {
         let customers = self.events.get(&meter.id);
         let events = customers.and_then(|customers| customers.get(customer));
-        let kept = events.into_iter().flatten().filter(|event| !event.canceled);
+        let seen = |event: &&MeterEvent| !event.canceled && event.received <= view.until;
+        let kept = events.into_iter().flatten().filter(seen);
         let Some(window) = meter.event_time_window else {
             return kept.collect();
         };
-        let windows: BTreeMap<i64, &MeterEvent> = kept
-            .map(|event| (event.timestamp.div_euclid(window.seconds()), event))
-            .collect();
+        let mut windows: BTreeMap<i64, &MeterEvent> = BTreeMap::new();
+        for event in kept {
+            let newest = windows
+                .entry(event.timestamp.div_euclid(window.seconds()))
+                .or_insert(event);
+            if view.newest == Newest::Received || event.timestamp >= newest.timestamp {
+                *newest = event;
+            }
+        }
         windows.into_values().collect()
     }
 }
@@ -200,6 +238,10 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600;
+    const ALL: View = View {
+        newest: Newest::Received,
+        until: i64::MAX,
+    };
 
     fn metering(formula: Formula, window: Option<Window>) -> Metering {
         let mut metering = Metering::default();
@@ -226,17 +268,18 @@ mod tests {
                 identifier: (*identifier).to_owned(),
                 event_name: "calls".into(),
                 created: 0,
+                received: *timestamp,
                 timestamp: *timestamp,
                 payload: BTreeMap::new(),
                 value: *value,
                 canceled: false,
             };
-            metering.record("mtr_1", Some("cus_1"), event, 0);
+            metering.record("mtr_1", Some("cus_1"), event);
         }
     }
 
     fn count(metering: &Metering, start: i64, end: i64) -> i64 {
-        metering.aggregate("mtr_1", "cus_1", Period { start, end })
+        metering.aggregate("mtr_1", "cus_1", Period { start, end }, ALL)
     }
 
     #[test]
@@ -266,6 +309,23 @@ mod tests {
     }
 
     #[test]
+    fn of_an_hour_counts_what_happened_last_where_the_settings_say_so() {
+        let mut metering = metering(Formula::Sum, Some(Window::Hour));
+        report(&mut metering, &[("a", 10, 5), ("b", 5, 8), ("c", 10, 6)]);
+        let view = View {
+            newest: Newest::Timestamp,
+            ..ALL
+        };
+        let hour = Period {
+            start: 0,
+            end: HOUR,
+        };
+        assert_eq!(metering.aggregate("mtr_1", "cus_1", hour, view), 6);
+        let early = View { until: 5, ..view };
+        assert_eq!(metering.aggregate("mtr_1", "cus_1", hour, early), 8);
+    }
+
+    #[test]
     fn a_replacement_beyond_the_periods_end_takes_its_hour_along() {
         let mut metering = metering(Formula::Sum, Some(Window::Hour));
         report(&mut metering, &[("a", 10, 5), ("b", 40, 6)]);
@@ -288,7 +348,10 @@ mod tests {
             metering.cancel("calls", "z", 100),
             Err(NotCanceled::Unknown)
         );
-        assert_eq!(metering.cancel("calls", "a", DAY), Err(NotCanceled::TooOld));
+        assert_eq!(
+            metering.cancel("calls", "a", DAY + 10),
+            Err(NotCanceled::TooOld)
+        );
     }
 
     #[test]
@@ -297,7 +360,7 @@ mod tests {
         report(&mut metering, &[("a", 10, 5), ("b", 20, -6)]);
         assert_eq!(count(&metering, 0, 100), -1);
         let period = Period { start: 0, end: 100 };
-        assert_eq!(metering.usage("mtr_1", "cus_1", period), 0);
+        assert_eq!(metering.usage("mtr_1", "cus_1", period, ALL), 0);
     }
 
     #[test]
@@ -309,7 +372,7 @@ mod tests {
         );
         let meter = metering.meters.get("mtr_1").unwrap();
         let period = Period { start: 0, end: DAY };
-        let parts = metering.grouped(meter, "cus_1", period, Window::Hour);
+        let parts = metering.grouped(meter, "cus_1", period, Window::Hour, ALL);
         let parts: Vec<_> = parts.iter().map(|(part, sum)| (part.start, *sum)).collect();
         assert_eq!(parts, [(0, 11), (3 * HOUR, 1)]);
     }
@@ -318,7 +381,7 @@ mod tests {
     fn an_identifier_is_free_again_after_a_day() {
         let mut metering = metering(Formula::Sum, None);
         report(&mut metering, &[("a", 10, 5)]);
-        assert!(metering.is_used("a", DAY - 1));
-        assert!(!metering.is_used("a", DAY));
+        assert!(metering.is_used("a", DAY + 9));
+        assert!(!metering.is_used("a", DAY + 10));
     }
 }

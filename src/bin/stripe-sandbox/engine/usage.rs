@@ -6,6 +6,7 @@
 
 use super::calendar::Period;
 use super::lines::{self, is_metered};
+use super::metering::View;
 use super::subscriptions::ProrationBehavior;
 use super::wording;
 use crate::model::Price;
@@ -111,7 +112,10 @@ pub fn recount(state: &State, invoice: &mut Invoice) {
             ids.push(line.id);
         }
         let mut new = match state.prices.get(&first.price) {
-            Some(price) => count(state, &invoice.customer, price, first, kind),
+            Some(price) => {
+                let view = View::complete(state);
+                count(state, &invoice.customer, price, first, kind, view)
+            }
             None => vec![first],
         };
         for (line, id) in new.iter_mut().zip(ids) {
@@ -151,15 +155,27 @@ fn of_item(
         end: closed.end,
     };
     let template = lines::metered(subscription, item, price, period);
-    count(state, &subscription.customer, price, template, kind)
+    // What is counted again later may lag behind at first.
+    let view = match kind {
+        Usage::Settled => View::complete(state),
+        Usage::Counted | Usage::Free => View::lagging(state),
+    };
+    count(state, &subscription.customer, price, template, kind, view)
 }
 
 /// The lines for what a customer has used within the template's period.
-fn count(state: &State, customer: &str, price: &Price, template: Line, kind: Usage) -> Vec<Line> {
+fn count(
+    state: &State,
+    customer: &str,
+    price: &Price,
+    template: Line,
+    kind: Usage,
+    view: View,
+) -> Vec<Line> {
     let meter = price.recurring.as_ref().and_then(|it| it.meter.as_deref());
     let quantity = meter.map_or(0, |meter| {
         let metering = &state.billing.metering;
-        metering.usage(meter, customer, template.period)
+        metering.usage(meter, customer, template.period, view)
     });
     let name = lines::product_name(state, price);
     let template = Line {

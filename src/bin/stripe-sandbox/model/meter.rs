@@ -97,6 +97,8 @@ pub struct MeterEvent {
     pub event_name: String,
     /// When it was received, in the time of its customer.
     pub created: i64,
+    /// When it was received, by Stripe's own clock.
+    pub received: i64,
     /// When it happened.
     pub timestamp: i64,
     /// What was said.
