@@ -246,6 +246,7 @@ async fn a_subscription_that_ends_with_its_period_bills_its_last_usage() {
     let subscribed = m.subscribe("&cancel_at_period_end=true").await;
     let end = period(&subscribed).1;
     m.report(10, at(START)).await;
+    assert_eq!(lines(&m.preview(&subscribed, "").await), [(10, 20, 0, 31)]);
     m.advance(end).await;
     assert_eq!(
         subscription(&m.sandbox, &subscribed).await["status"],
