@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{DAY, Tenant, monthly, period, subscription},
+    fixtures::{DAY, Tenant, at, meter, metered, monthly, period, subscription, usage},
     harness::{Sandbox, id},
 };
 
@@ -79,6 +79,51 @@ async fn billing_goes_on_after_a_restart() {
     assert_eq!(
         subscription(&sandbox, &subscribed).await["status"],
         "active"
+    );
+}
+
+#[tokio::test]
+async fn usage_and_balances_outlive_a_restart() {
+    let file = StateFile::new("usage");
+    let sandbox = file.sandbox();
+    let start = at("2026-01-01T00:00:00Z");
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let meter = meter(&sandbox, "calls", "&event_time_window=day").await;
+    let price = metered(&sandbox, &meter, "unit_amount=2").await;
+    let subscribed = tenant.subscribe(&sandbox, &price, "").await;
+    let event = usage(&tenant.customer, "calls", "40", start) + "&identifier=a";
+    sandbox.post("/v1/billing/meter_events", &event).await;
+    let path = format!("/v1/customers/{}/balance_transactions", tenant.customer);
+    sandbox.post(&path, "amount=-30&currency=usd").await;
+    let targets = [
+        "/v1/billing/meters".to_owned(),
+        format!(
+            "/v1/billing/meters/{meter}/event_summaries?customer={}&start_time={start}&end_time={}",
+            tenant.customer,
+            start + DAY
+        ),
+        path,
+    ];
+    let mut before = Vec::new();
+    for target in &targets {
+        before.push(sandbox.get(target).await);
+    }
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    for (target, before) in targets.iter().zip(&before) {
+        assert_eq!(&sandbox.get(target).await, before, "{target}");
+    }
+    sandbox
+        .post("/v1/billing/meter_events", &event)
+        .refused(400)
+        .await;
+    sandbox
+        .advance(&tenant.clock, period(&subscribed).1 + DAY)
+        .await;
+    let invoice = tenant.invoices(&sandbox).await.swap_remove(0);
+    assert_eq!(
+        (&invoice["total"], &invoice["amount_paid"]),
+        (&80.into(), &50.into())
     );
 }
 

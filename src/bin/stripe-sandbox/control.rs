@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::api;
 use crate::model::CardBehavior;
 use crate::sandbox::{App, Sandbox};
-use crate::state::{PastDueOutcome, Settings, State};
+use crate::state::{Newest, PastDueOutcome, Settings, State};
 use crate::webhook::{Mode, Sender};
 use crate::wire::{Caller, FaultSpec, Method, Params, Request, StripeError, check_params, execute};
 
@@ -309,6 +309,8 @@ struct Change {
     past_due_outcome: Option<PastDueOutcome>,
     retry_days: Option<Vec<i64>>,
     now_offset_seconds: Option<i64>,
+    meter_lag_seconds: Option<i64>,
+    newest_meter_event: Option<Newest>,
 }
 
 impl Change {
@@ -319,6 +321,10 @@ impl Change {
         settings.now_offset_seconds = self
             .now_offset_seconds
             .unwrap_or(settings.now_offset_seconds);
+        settings.meter_lag_seconds = self.meter_lag_seconds.unwrap_or(settings.meter_lag_seconds);
+        settings.newest_meter_event = self
+            .newest_meter_event
+            .unwrap_or(settings.newest_meter_event);
         if let Some(days) = &self.retry_days {
             settings.retry_days.clone_from(days);
         }

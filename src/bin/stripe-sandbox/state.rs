@@ -36,6 +36,17 @@ pub enum PastDueOutcome {
     PastDue,
 }
 
+/// Which event of a window counts, of a meter whose events stand for one. Stripe's documents say "the most recent".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Newest {
+    /// The one received last.
+    #[default]
+    Received,
+    /// The one with the latest timestamp; of several, the one received last.
+    Timestamp,
+}
+
 /// Account settings which in Stripe are made in the Dashboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -49,6 +60,12 @@ pub struct Settings {
     pub retry_days: Vec<i64>,
     /// How far the sandbox's wall clock is ahead of the machine's.
     pub now_offset_seconds: i64,
+    /// How long a meter event stays out of summaries and previews.
+    #[serde(default)]
+    pub meter_lag_seconds: i64,
+    /// Which event of a window counts.
+    #[serde(default)]
+    pub newest_meter_event: Newest,
 }
 
 /// A webhook delivery to be made.

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::customer_fields::{assign, tax_ids};
 use super::payment_methods;
-use crate::engine;
-use crate::model::Customer;
+use crate::engine::{self, balance};
+use crate::model::{BalanceChange, Customer};
 use crate::state::{State, token};
 use crate::wire::{
     ADDRESS, Expansion, Field, Request, Route, Shape, StripeError, clearable, created_matches,
@@ -167,6 +167,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         payment_methods::attach(state, method, &customer.id)?;
     }
     let answer = customer.render();
+    balance::set(state, &customer, 0, BalanceChange::Initial);
     state.customers.insert(customer.id.clone(), customer);
     state.emit("customer.created", answer.clone(), None);
     Ok(answer)
@@ -177,7 +178,7 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let mut customer = live(state, request.id(), "id")
         .map_err(|error| error.status(404))?
         .clone();
-    let before = customer.render();
+    let (before, balance) = (customer.render(), customer.balance);
     assign(&mut customer, params)?;
     if let Some(default) = params.text("invoice_settings.default_payment_method") {
         let method = state.payment_methods.get(default);
@@ -191,6 +192,7 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         &mut settings.default_payment_method,
     );
     let answer = customer.render();
+    balance::set(state, &customer, balance, BalanceChange::Adjustment);
     state.customers.insert(customer.id.clone(), customer);
     state.emit_update("customer.updated", &before, answer.clone());
     Ok(answer)

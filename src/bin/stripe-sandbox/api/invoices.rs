@@ -6,9 +6,9 @@ use super::{payment_methods, subscription_items, subscriptions};
 use crate::engine::calendar::HOUR;
 use crate::engine::dunning::{self, Trigger};
 use crate::engine::invoices::{self, Draft, Settlement};
-use crate::engine::{change, lines, payments, save_invoice};
+use crate::engine::{change, lines, payments, save_invoice, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line, Status};
-use crate::model::subscription::{CollectionMethod, Subscription};
+use crate::model::subscription::{CollectionMethod, Status as SubscriptionStatus, Subscription};
 use crate::state::State;
 use crate::table::Table;
 use crate::wire::{
@@ -391,10 +391,10 @@ fn create_preview(state: &mut State, request: &Request) -> Result<Value, StripeE
 }
 
 fn upcoming(state: &State, subscription: &Subscription) -> Result<Invoice, StripeError> {
-    let closed = subscription.period();
-    if subscription.cancel_at.is_some_and(|end| end <= closed.end)
-        && subscription.pending_lines.is_empty()
-    {
+    let mut closed = subscription.period();
+    let last = subscription.cancel_at.filter(|end| *end <= closed.end);
+    let owing = !subscription.pending_lines.is_empty() || usage::any(state, &subscription.items);
+    if last.is_some() && (!owing || subscription.status == SubscriptionStatus::Trialing) {
         return Err(StripeError::invalid(
             "No upcoming invoices for this subscription: it is about to end.",
         )
@@ -402,8 +402,11 @@ fn upcoming(state: &State, subscription: &Subscription) -> Result<Invoice, Strip
     }
     let cadence = lines::cadence_of(state, &subscription.items);
     let next = cadence.period_containing(subscription.billing_cycle_anchor, closed.end);
-    let mut billed = lines::usage(state, subscription, closed);
-    billed.extend(lines::charges(state, subscription, next, next));
+    closed.end = last.unwrap_or(closed.end);
+    let mut billed = usage::of_period(state, subscription, closed);
+    if last.is_none() {
+        billed.extend(lines::charges(state, subscription, next, next));
+    }
     let draft = Draft {
         reason: BillingReason::Upcoming,
         lines: billed,

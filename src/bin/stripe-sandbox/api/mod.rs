@@ -1,11 +1,14 @@
 //! The endpoints, one file a resource.
 
 mod account;
+mod balance_transactions;
 mod customer_fields;
 pub mod customers;
 mod events;
 mod invoice_payments;
 mod invoices;
+mod meter_events;
+mod meters;
 mod payment_intents;
 pub mod payment_methods;
 mod price_terms;
@@ -21,10 +24,13 @@ use crate::wire::{Expansion, Method, Route};
 
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
+    balance_transactions::ROUTES,
     customers::ROUTES,
     events::ROUTES,
     invoice_payments::ROUTES,
     invoices::ROUTES,
+    meter_events::ROUTES,
+    meters::ROUTES,
     payment_intents::ROUTES,
     payment_methods::ROUTES,
     prices::ROUTES,
@@ -38,10 +44,13 @@ const ROUTES: &[&[Route]] = &[
 
 const EXPANSIONS: &[&[Expansion]] = &[
     account::EXPANSIONS,
+    balance_transactions::EXPANSIONS,
     customers::EXPANSIONS,
     events::EXPANSIONS,
     invoice_payments::EXPANSIONS,
     invoices::EXPANSIONS,
+    meter_events::EXPANSIONS,
+    meters::EXPANSIONS,
     payment_intents::EXPANSIONS,
     payment_methods::EXPANSIONS,
     prices::EXPANSIONS,

@@ -76,7 +76,8 @@ pub(super) const NEW_ITEM: Shape = Shape::Object(&[
 /// Parameters of an item in an update.
 pub(super) const CHANGED_ITEM: Shape = Shape::Object(&[
     unsupported("billing_thresholds"),
-    unsupported("clear_usage"),
+    // Without effect for metered prices, which all have a meter.
+    opt("clear_usage", Shape::Bool),
     unsupported("current_trial"),
     opt("deleted", Shape::Bool),
     unsupported("discounts"),
@@ -122,7 +123,7 @@ const UPDATE: &[Field] = &[
 ];
 
 const DELETE: &[Field] = &[
-    unsupported("clear_usage"),
+    opt("clear_usage", Shape::Bool),
     opt("payment_behavior", PAYMENT_BEHAVIOR),
     opt("proration_behavior", PRORATION_BEHAVIOR),
     opt("proration_date", Shape::Int),
@@ -278,6 +279,7 @@ pub(super) fn first_item(
     Ok(Item {
         id: state.new_id("si"),
         created: now,
+        usage_since: None,
         quantity: quantity(state, params, at, &price, None)?,
         price,
         metadata,

@@ -5,7 +5,7 @@ use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
 use super::subscriptions::{PaymentBehavior, ProrationBehavior};
-use super::{cancel, dunning, lifecycle, lines, save_subscription};
+use super::{cancel, dunning, lifecycle, lines, save_subscription, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
     CollectionMethod, Item, MissingPaymentMethod, PendingUpdate, Status, Subscription,
@@ -61,6 +61,7 @@ pub struct Planned {
 pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> Planned {
     let mut after = change.after.clone();
     let at = change.proration_date;
+    usage::begin(&before.items, &mut after.items, at);
     let credits = |proration| match proration {
         ProrationBehavior::None => Vec::new(),
         _ => lines::unused(state, before, at),
@@ -72,21 +73,24 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         }
         (Some(TrialEnd::At(end)), _) => {
             let mut bill = credits(change.proration);
+            bill.extend(usage::accrued(state, before, now));
             after.trial_start = Some(now);
             move_trial(&mut after, now, end);
             bill.extend(lines::trial(state, &after, after.period()));
-            Some(bill)
+            (!bill.is_empty()).then_some(bill)
         }
         (Some(TrialEnd::Now), Status::Trialing) => {
             after.trial_end = Some(now);
             after.status = Status::Active;
             restart(state, &mut after, now);
-            Some(lines::charges(
+            let mut bill = usage::of_trial(state, before, now);
+            bill.extend(lines::charges(
                 state,
                 &after,
                 after.period(),
                 after.period(),
-            ))
+            ));
+            Some(bill)
         }
         // Nothing is paid for in a trial or a pause, so there is nothing to prorate.
         (_, Status::Trialing | Status::Paused) => {
@@ -95,6 +99,8 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         }
         _ if change.anchor == Anchor::Now || restarts(state, before, &after) => {
             let mut bill = credits(change.proration);
+            let used = usage::closing(state, before, &after.items, change.proration, now);
+            bill.extend(used);
             restart(state, &mut after, now);
             bill.extend(lines::charges(
                 state,
@@ -263,17 +269,9 @@ fn restart(state: &State, after: &mut Subscription, now: i64) {
 /// Whether a change of items begins a new period: another interval, or something to pay after nothing.
 fn restarts(state: &State, before: &Subscription, after: &Subscription) -> bool {
     let cost = |items: &[Item]| lines::recurring_amount(state, items);
-    let was_free = cost(&before.items) == 0 && !metered(state, before);
+    let was_free = cost(&before.items) == 0 && !usage::any(state, &before.items);
     lines::cadence_of(state, &before.items) != lines::cadence_of(state, &after.items)
         || (was_free && cost(&after.items) > 0)
-}
-
-fn metered(state: &State, subscription: &Subscription) -> bool {
-    let prices = subscription
-        .items
-        .iter()
-        .filter_map(|item| state.prices.get(&item.price));
-    prices.into_iter().any(lines::is_metered)
 }
 
 fn prorate(
@@ -282,7 +280,9 @@ fn prorate(
     after: &mut Subscription,
     change: &Change,
 ) -> Option<Vec<Line>> {
-    let lines = lines::prorations(state, before, &after.items, change.proration_date);
+    let at = change.proration_date;
+    let mut lines = usage::removed(state, before, &after.items, at);
+    lines.extend(lines::prorations(state, before, &after.items, at));
     match change.proration {
         ProrationBehavior::None => None,
         ProrationBehavior::CreateProrations => {

@@ -1,13 +1,14 @@
 //! An invoice's life: drafted, finalised, then paid, voided or written off.
 
+use super::balance::Entry;
 use super::calendar::{DAY, HOUR, Period};
 use super::due::DRAFT_FOR;
-use super::{dunning, lifecycle, payments, save_customer, save_invoice};
+use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, usage};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{
     CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
-use crate::model::{Customer, Metadata};
+use crate::model::{BalanceChange, Customer, Metadata};
 use crate::state::State;
 
 /// What an invoice is to be made of.
@@ -144,6 +145,7 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     if invoice.status != Status::Draft {
         return;
     }
+    usage::recount(state, &mut invoice);
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
@@ -154,7 +156,12 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
         customer.next_invoice_sequence += 1;
         invoice.starting_balance = customer.balance;
         // What the balance neither covers nor swells is due; a credit that exceeds the total stays a credit.
-        customer.balance = customer.balance + total - invoice.amount_due();
+        let used = total - invoice.amount_due();
+        if used != 0 {
+            let kind = BalanceChange::AppliedToInvoice;
+            let entry = Entry::of_invoice(kind, used, &invoice.id, &invoice.currency);
+            balance::enter(state, &mut customer, entry);
+        }
         invoice.ending_balance = Some(customer.balance);
         save_customer(state, customer);
     }
@@ -252,7 +259,12 @@ pub fn void(state: &mut State, id: &str, now: i64) {
         invoice.ending_balance,
         state.customers.get(&invoice.customer).cloned(),
     ) {
-        customer.balance += invoice.starting_balance - ending;
+        let back = invoice.starting_balance - ending;
+        if back != 0 {
+            let kind = BalanceChange::UnappliedFromInvoice;
+            let entry = Entry::of_invoice(kind, back, &invoice.id, &invoice.currency);
+            balance::enter(state, &mut customer, entry);
+        }
         save_customer(state, customer);
     }
     invoice.status = Status::Void;

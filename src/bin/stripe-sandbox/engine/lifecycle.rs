@@ -11,7 +11,7 @@
 use super::calendar::Period;
 use super::due::{INCOMPLETE_FOR, TRIAL_REMINDER, subscription_due};
 use super::invoices::{self, Draft};
-use super::{cancel, lines, payments, save_customer, save_subscription};
+use super::{cancel, lines, payments, save_customer, save_subscription, usage};
 use crate::model::invoice::{BillingReason, Invoice, Status as InvoiceStatus};
 use crate::model::subscription::{CollectionMethod, MissingPaymentMethod, Status, Subscription};
 use crate::state::State;
@@ -131,7 +131,7 @@ fn renew(state: &mut State, mut subscription: Subscription) {
     let Some(subscription) = state.billing.subscriptions.get(&id) else {
         return;
     };
-    let mut items = lines::usage(state, subscription, closed);
+    let mut items = usage::of_period(state, subscription, closed);
     items.extend(lines::charges(state, subscription, next, natural));
     let draft = Draft {
         reason: BillingReason::SubscriptionCycle,

@@ -90,21 +90,12 @@ pub fn charges(
     lines
 }
 
-/// Lines for the usage of a period that is over.
-///
-/// The sandbox has no meters yet, so usage is always zero; the line is there as on Stripe's invoices.
-pub fn usage(state: &State, subscription: &Subscription, closed: Period) -> Vec<Line> {
-    let items = priced(state, &subscription.items).filter(|(_, price)| is_metered(price));
-    items
-        .flat_map(|(item, price)| whole(state, subscription, item, price, 0, closed))
-        .collect()
-}
-
-/// Lines of a trial: one for each item, for nothing.
+/// Lines of a trial: one for each licensed item, for nothing. Metered items are listed when it is over.
 pub fn trial(state: &State, subscription: &Subscription, trial: Period) -> Vec<Line> {
     priced(state, &subscription.items)
+        .filter(|(_, price)| !is_metered(price))
         .map(|(item, price)| {
-            let text = wording::trial(&product_name(state, price));
+            let text = wording::free_trial(&product_name(state, price), quantity(item));
             Line {
                 invoice_item: None,
                 quantity: quantity(item),
@@ -214,7 +205,7 @@ fn whole(
     period: Period,
 ) -> Vec<Line> {
     let name = product_name(state, price);
-    pricing::portions(&scheme(price), packages(price), quantity)
+    portions(price, quantity)
         .into_iter()
         .map(|portion| Line {
             unit_amount: portion.unit_amount,
@@ -230,6 +221,19 @@ fn whole(
             )
         })
         .collect()
+}
+
+/// What a quantity costs at a price, line by line.
+pub fn portions(price: &Price, quantity: u64) -> Vec<pricing::Portion> {
+    pricing::portions(&scheme(price), packages(price), quantity)
+}
+
+/// A line for the usage of a metered item over a period, which is yet to be counted.
+pub fn metered(subscription: &Subscription, item: &Item, price: &Price, period: Period) -> Line {
+    Line {
+        invoice_item: None,
+        ..prorated(subscription, item, price, 0, String::new(), period)
+    }
 }
 
 fn prorated(
@@ -253,6 +257,7 @@ fn prorated(
         item: item.id.clone(),
         invoice_item: Some(new_id("ii")),
         credited: None,
+        usage: None,
         metadata: item.metadata.clone(),
     }
 }
@@ -276,7 +281,8 @@ fn item_amount(state: &State, item: &Item) -> i64 {
     }
 }
 
-fn product_name(state: &State, price: &Price) -> String {
+/// How lines call what a price is for.
+pub fn product_name(state: &State, price: &Price) -> String {
     state
         .products
         .get(&price.product)

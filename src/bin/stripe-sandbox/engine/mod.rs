@@ -6,7 +6,9 @@
 //!
 //! # Known deviations from Stripe
 //!
-//! * Usage is not metered: metered prices bill a quantity of zero.
+//! * A meter counts an event by its timestamp, at whatever price was in effect then, so that what is reported late for a price
+//!   already removed is never billed. Stripe speaks of the price in effect when usage was *reported*.
+//! * A draft's usage is counted when it is made and again when it is finalised, not in between.
 //! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
 //! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
 //!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
@@ -25,6 +27,7 @@
 //! * The wording of descriptions is like Stripe's, not Stripe's.
 //! * An advancing test clock does all its work on the next request, which still sees it advancing; the one after sees it ready.
 
+pub mod balance;
 pub mod calendar;
 pub mod cancel;
 pub mod change;
@@ -34,10 +37,12 @@ pub mod dunning;
 pub mod invoices;
 pub mod lifecycle;
 pub mod lines;
+pub mod metering;
 pub mod payments;
 pub mod pricing;
 pub mod proration;
 pub mod subscriptions;
+pub mod usage;
 pub mod wording;
 
 #[cfg(test)]
@@ -47,15 +52,16 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Customer;
 use crate::model::charge::Charge;
 use crate::model::invoice::{Invoice, InvoicePayment, Line};
 use crate::model::payment_intent::PaymentIntent;
 use crate::model::subscription::Subscription;
 use crate::model::test_clock::TestClock;
+use crate::model::{BalanceTransaction, Customer};
 use crate::state::State;
 use crate::table::Table;
 use due::DueQueue;
+use metering::Metering;
 
 /// Subscriptions, invoices, payments, test clocks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -72,6 +78,12 @@ pub struct Billing {
     pub charges: Table<Charge>,
     /// Test clocks.
     pub test_clocks: Table<TestClock>,
+    /// Meters and their events.
+    #[serde(default)]
+    pub metering: Metering,
+    /// Changes of customers' balances.
+    #[serde(default)]
+    pub balance_transactions: Table<BalanceTransaction>,
     /// Prorations of ended subscriptions, by customer, for the customer's next invoice.
     pub pending_lines: HashMap<String, Vec<Line>>,
     by_invoice: HashMap<String, Vec<String>>,
@@ -106,9 +118,16 @@ impl Billing {
     /// Objects by resource name, for the control plane.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         vec![
+            ("billing_meters", self.metering.meters.len()),
             ("charges", self.charges.len()),
+            (
+                "customer_balance_transactions",
+                self.balance_transactions.len(),
+            ),
             ("invoice_payments", self.invoice_payments.len()),
             ("invoices", self.invoices.len()),
+            ("meter_events", self.metering.len()),
+            ("meter_events_dropped", self.metering.dropped),
             ("payment_intents", self.payment_intents.len()),
             ("subscriptions", self.subscriptions.len()),
             ("test_clocks", self.test_clocks.len()),

@@ -9,7 +9,7 @@ use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
 use super::{
     dunning, lifecycle, lines, live_subscriptions, replace_subscription, save_customer,
-    save_subscription,
+    save_subscription, usage,
 };
 use crate::model::Metadata;
 use crate::model::invoice::{BillingReason, Invoice, Line};
@@ -109,6 +109,8 @@ pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<Strin
         proration_date: None,
     };
     let invoice = invoices::compose(state, &subscription, draft, now);
+    // Metered items cost nothing yet; where there is nothing else there is no invoice either.
+    let empty = invoice.lines.is_empty() && usage::any(state, &subscription.items);
     let owed = invoice.amount_due() > 0;
     let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
     if owed && charged {
@@ -122,7 +124,9 @@ pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<Strin
     let rendered = subscription.render(state);
     replace_subscription(state, subscription);
     state.emit("customer.subscription.created", rendered, None);
-    bill_first(state, invoice, behavior, now);
+    if !empty {
+        bill_first(state, invoice, behavior, now);
+    }
     lifecycle::remind_if_near(state, &id, now);
     Ok(id)
 }
@@ -319,6 +323,9 @@ pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption
     };
     let mut invoice = invoices::compose(state, &subscription, draft, now);
     let owed = invoice.amount_due() > 0;
+    if invoice.lines.is_empty() && usage::any(state, &subscription.items) {
+        return lifecycle::resumed(state, subscription);
+    }
     if owed && how.when == ResumeWhen::PaymentSuccess {
         invoice.expires_at = Some(now + INCOMPLETE_FOR);
         save_subscription(state, subscription);

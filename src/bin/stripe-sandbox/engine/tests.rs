@@ -17,7 +17,7 @@ use crate::model::{
     BillingScheme, CardBehavior, Customer, Interval, Metadata, PaymentMethod, Price, Product,
     Recurring, UsageType,
 };
-use crate::state::{PastDueOutcome, Settings, State};
+use crate::state::{Newest, PastDueOutcome, Settings, State};
 
 /// 2027-01-31 00:00:00 UTC.
 const START: i64 = 1_801_353_600;
@@ -30,6 +30,8 @@ fn state() -> State {
         past_due_outcome: PastDueOutcome::Cancel,
         retry_days: vec![3, 5, 7],
         now_offset_seconds: 0,
+        meter_lag_seconds: 0,
+        newest_meter_event: Newest::default(),
     };
     let mut state = State::new("acct_1", false, settings);
     let card = PaymentMethod {
@@ -99,6 +101,7 @@ fn new(price: &str) -> NewSubscription {
             id: "si_1".into(),
             created: START,
             price: price.into(),
+            usage_since: None,
             quantity: Some(1),
             metadata: Metadata::new(),
             period: Period {

@@ -48,6 +48,18 @@ pub struct CreditedItems {
     pub lines: Vec<String>,
 }
 
+/// What of a line is usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usage {
+    /// It is counted again when the invoice is finalised.
+    Counted,
+    /// Likewise, but it was used in a trial.
+    Free,
+    /// It was counted for good when its price was removed.
+    Settled,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -71,10 +83,13 @@ pub struct Line {
     pub subscription: String,
     /// Its item.
     pub item: String,
-    /// `ii_…` of a proration.
+    /// `ii_…` of a proration, or of the usage of a price that was removed.
     pub invoice_item: Option<String>,
     /// What a proration credits.
     pub credited: Option<CreditedItems>,
+    /// Whether it is for usage.
+    #[serde(default)]
+    pub usage: Option<Usage>,
     /// The item's metadata.
     pub metadata: Metadata,
 }
@@ -376,7 +391,7 @@ fn members(value: Value) -> serde_json::Map<String, Value> {
 impl Line {
     /// Stripe's object.
     pub fn render(&self, invoice: &Invoice, livemode: bool) -> Value {
-        let proration = self.invoice_item.is_some();
+        let proration = self.invoice_item.is_some() && self.usage.is_none();
         let credited = self.credited.as_ref().map(
             |credited| json!({ "invoice": credited.invoice, "invoice_line_items": credited.lines }),
         );

@@ -1,10 +1,12 @@
 //! Stripe's objects: what is stored of each, and how it is rendered in full.
 
 mod account;
+mod balance_transaction;
 pub mod charge;
 mod customer;
 mod event;
 pub mod invoice;
+mod meter;
 pub mod payment_intent;
 mod payment_method;
 mod price;
@@ -18,8 +20,10 @@ mod webhook_endpoint;
 use std::collections::BTreeMap;
 
 pub use account::Account;
+pub use balance_transaction::{BalanceChange, BalanceTransaction};
 pub use customer::Customer;
 pub use event::{Event, EventRequest};
+pub use meter::{Formula, Meter, MeterEvent, Window};
 pub use payment_method::{CardBehavior, PaymentMethod};
 pub use price::{
     BillingScheme, Interval, Price, Recurring, Round, Tier, TiersMode, TransformQuantity, UsageType,

@@ -100,6 +100,9 @@ pub struct Item {
     pub created: i64,
     /// Id of its price.
     pub price: String,
+    /// Since when usage is billed at its price, if that was not there when the period began.
+    #[serde(default)]
+    pub usage_since: Option<i64>,
     /// Units; `None` when usage is metered.
     pub quantity: Option<u64>,
     /// The caller's pairs.
@@ -291,7 +294,7 @@ impl Item {
     /// Stripe's object. `plan` is the price in the shape of before prices, which Stripe still sends.
     pub fn render(&self, subscription: &str, state: &State) -> Value {
         let price = state.prices.get(&self.price);
-        json!({
+        let mut item = json!({
             "id": self.id,
             "object": "subscription_item",
             "billing_thresholds": null,
@@ -303,10 +306,14 @@ impl Item {
             "metadata": self.metadata,
             "plan": price.map(Price::render_plan),
             "price": price.map(Price::render),
-            "quantity": self.quantity,
             "subscription": subscription,
             "tax_rates": [],
-        })
+        });
+        // Stripe leaves this out of metered items.
+        if let Some(quantity) = self.quantity {
+            item["quantity"] = json!(quantity);
+        }
+        item
     }
 }
 
