@@ -67,12 +67,14 @@ mod table;
 mod webhook;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::net::{Listener, Scissors};
@@ -123,6 +125,8 @@ impl Arguments {
             past_due_outcome: self.past_due_outcome,
             retry_days: self.retry_days.clone(),
             now_offset_seconds: 0,
+            tax_percent: Decimal::ZERO,
+            tax_locations: BTreeMap::new(),
         };
         Options {
             test: settings(25),

@@ -13,6 +13,7 @@ mod prices;
 mod products;
 mod setup_intents;
 mod subscription_items;
+mod subscription_schedules;
 mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
@@ -31,6 +32,7 @@ const ROUTES: &[&[Route]] = &[
     products::ROUTES,
     setup_intents::ROUTES,
     subscription_items::ROUTES,
+    subscription_schedules::ROUTES,
     subscriptions::ROUTES,
     test_clocks::ROUTES,
     webhook_endpoints::ROUTES,
@@ -48,6 +50,7 @@ const EXPANSIONS: &[&[Expansion]] = &[
     products::EXPANSIONS,
     setup_intents::EXPANSIONS,
     subscription_items::EXPANSIONS,
+    subscription_schedules::EXPANSIONS,
     subscriptions::EXPANSIONS,
     test_clocks::EXPANSIONS,
     webhook_endpoints::EXPANSIONS,

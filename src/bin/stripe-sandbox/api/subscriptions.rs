@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use self::fields::{CANCEL, CREATE, LIST, RESUME, UPDATE};
 use self::read::{
-    assign, assign_cancellation_details, check_unmodelled, days_until_due, first_end, first_items,
-    first_trial_end, future_trial_end, missing_payment_method, payment_method, payment_settings,
+    assign, assign_cancellation_details, automatic_tax, check_unmodelled, days_until_due,
+    first_end, first_items, first_trial_end, future_trial_end, missing_payment_method,
+    payment_method, payment_settings,
 };
 use super::customers;
 use super::subscription_items::{self, changed_items};
@@ -73,6 +74,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         params.text("customer").unwrap_or_default(),
         "customer",
     )?;
+    let automatic_tax = automatic_tax(state, params, customer)?;
     let (customer, clock) = (customer.id.clone(), customer.test_clock.clone());
     let now = state.now(clock.as_deref());
     check_unmodelled(params)?;
@@ -115,6 +117,8 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         metadata,
         payment_settings: payment_settings(params, &Value::Null),
         end,
+        schedule: None,
+        automatic_tax: automatic_tax.unwrap_or_default(),
     };
     let id = subscriptions::create(state, new, now)?;
     render(state, &id)
@@ -126,6 +130,7 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let given: Vec<&str> = params.0.keys().map(String::as_str).collect();
     check_changeable(&before, params, &given)?;
     check_unmodelled(params)?;
+    check_unmanaged(&before, params)?;
     let now = state.now(before.test_clock.as_deref());
     let change = read_change(state, &before, params, now)?;
     if let Some(pending) = change
@@ -177,6 +182,24 @@ pub(super) fn read_change(
         proration_date: subscription_items::proration_date(params, "proration_date", before, now)?,
         payment_behavior: params.parse("payment_behavior").unwrap_or_default(),
     })
+}
+
+/// A schedule alone decides when the subscription it manages ends. Other changes last until its next phase.
+fn check_unmanaged(before: &Subscription, params: &Params) -> Result<(), StripeError> {
+    let schedule = before
+        .schedule
+        .as_ref()
+        .filter(|_| !before.status.is_final());
+    let param = ["cancel_at", "cancel_at_period_end"]
+        .into_iter()
+        .find(|name| params.has(name));
+    match (schedule, param) {
+        (Some(schedule), Some(_)) => Err(StripeError::invalid(format!(
+            "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation \
+             behavior directly is not allowed. Please update the schedule instead."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn cancel(state: &mut State, request: &Request) -> Result<Value, StripeError> {

@@ -1,7 +1,7 @@
 //! The end of a subscription.
 
 use super::invoices::{self, Draft};
-use super::{dunning, lines, replace_subscription, save_invoice};
+use super::{dunning, lines, replace_subscription, save_invoice, schedules};
 use crate::model::invoice::{BillingReason, Status as InvoiceStatus};
 use crate::model::subscription::{Status, Subscription};
 use crate::state::State;
@@ -103,6 +103,7 @@ pub fn end(state: &mut State, mut subscription: Subscription, now: i64) {
     let rendered = subscription.render(state);
     let customer = subscription.customer.clone();
     let id = subscription.id.clone();
+    schedules::subscription_ended(state, &subscription, now);
     replace_subscription(state, subscription);
     let invoices: Vec<_> = state
         .billing

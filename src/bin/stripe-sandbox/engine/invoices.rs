@@ -2,10 +2,10 @@
 
 use super::calendar::{DAY, HOUR, Period};
 use super::due::DRAFT_FOR;
-use super::{dunning, lifecycle, payments, save_customer, save_invoice};
-use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
+use super::{dunning, lifecycle, payments, save_customer, save_invoice, tax};
+use crate::model::invoice::{BilledTo, BillingReason, Invoice, InvoiceTax, Line, Status};
 use crate::model::subscription::{
-    CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
+    AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
 use crate::model::{Customer, Metadata};
 use crate::state::State;
@@ -35,10 +35,22 @@ pub enum Settlement {
 /// The invoice a draft makes for the subscription as it is now. Changes nothing: previews end here.
 pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i64) -> Invoice {
     let customer = state.customers.get(&subscription.customer);
+    compose_for(state, subscription, customer, draft, now)
+}
+
+/// The same for a customer who is not, or not quite, the one that is kept.
+pub fn compose_for(
+    state: &State,
+    subscription: &Subscription,
+    customer: Option<&Customer>,
+    draft: Draft,
+    now: i64,
+) -> Invoice {
     let left = state.billing.pending_lines.get(&subscription.customer);
     let mut lines: Vec<Line> = left.cloned().unwrap_or_default();
     lines.extend_from_slice(&subscription.pending_lines);
     lines.extend(draft.lines);
+    let automatic_tax = tax::assess(state, subscription, customer, &mut lines);
     Invoice {
         id: crate::state::new_id("in"),
         number: None,
@@ -79,6 +91,7 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         refused_payment_method: None,
         overdue: false,
         created_event: None,
+        automatic_tax,
     }
 }
 
@@ -144,6 +157,7 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     if invoice.status != Status::Draft {
         return;
     }
+    assess_finally(state, &mut invoice);
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
@@ -174,6 +188,24 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     state.emit("invoice.finalized", rendered, None);
     if !owed {
         settle(state, id, Settlement::Payment, now);
+    }
+}
+
+/// Calculates tax by where the customer is now. Not knowing the place turns automatic tax off, here and in the subscription.
+fn assess_finally(state: &mut State, invoice: &mut Invoice) {
+    let subscription = state.billing.subscriptions.get(&invoice.subscription);
+    let Some(mut subscription) = subscription.cloned() else {
+        return;
+    };
+    if invoice.automatic_tax == InvoiceTax::Off {
+        return;
+    }
+    let customer = state.customers.get(&invoice.customer);
+    invoice.automatic_tax = tax::assess(state, &subscription, customer, &mut invoice.lines);
+    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
+        invoice.automatic_tax = InvoiceTax::Disabled;
+        subscription.automatic_tax = AutomaticTax::Disabled;
+        super::save_subscription(state, subscription);
     }
 }
 
@@ -354,6 +386,7 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
     }
 }
 
+/// The customer as an invoice names them.
 fn billed_to(customer: &Customer) -> BilledTo {
     BilledTo {
         address: customer.address.clone(),

@@ -29,6 +29,8 @@ pub mod calendar;
 pub mod cancel;
 pub mod change;
 pub mod clocks;
+pub mod currency;
+pub mod debits;
 pub mod due;
 pub mod dunning;
 pub mod invoices;
@@ -37,7 +39,11 @@ pub mod lines;
 pub mod payments;
 pub mod pricing;
 pub mod proration;
+pub mod renewals;
+pub mod schedule_starts;
+pub mod schedules;
 pub mod subscriptions;
+pub mod tax;
 pub mod wording;
 
 #[cfg(test)]
@@ -51,10 +57,12 @@ use crate::model::Customer;
 use crate::model::charge::Charge;
 use crate::model::invoice::{Invoice, InvoicePayment, Line};
 use crate::model::payment_intent::PaymentIntent;
+use crate::model::schedule::{Schedule, Status as ScheduleStatus};
 use crate::model::subscription::Subscription;
 use crate::model::test_clock::TestClock;
 use crate::state::State;
 use crate::table::Table;
+use crate::wire::StripeError;
 use due::DueQueue;
 
 /// Subscriptions, invoices, payments, test clocks.
@@ -62,6 +70,9 @@ use due::DueQueue;
 pub struct Billing {
     /// Subscriptions, ended ones too.
     pub subscriptions: Table<Subscription>,
+    /// Subscription schedules, those at their end too.
+    #[serde(default)]
+    pub schedules: Table<Schedule>,
     /// Invoices.
     pub invoices: Table<Invoice>,
     /// Payments towards invoices.
@@ -110,6 +121,7 @@ impl Billing {
             ("invoice_payments", self.invoice_payments.len()),
             ("invoices", self.invoices.len()),
             ("payment_intents", self.payment_intents.len()),
+            ("subscription_schedules", self.schedules.len()),
             ("subscriptions", self.subscriptions.len()),
             ("test_clocks", self.test_clocks.len()),
         ]
@@ -132,9 +144,16 @@ pub fn run_due(state: &mut State, now: i64) {
     let _ = clocks::run(state, None, now);
 }
 
+/// When a subscription next changes by itself, or its schedule changes it.
+pub fn next_due(state: &State, subscription: &Subscription) -> Option<i64> {
+    let own = due::subscription_due(subscription);
+    let scheduled = schedules::due(state, subscription);
+    [own, scheduled].into_iter().flatten().min()
+}
+
 /// Stores a subscription, without an event.
 pub fn replace_subscription(state: &mut State, subscription: Subscription) {
-    let at = due::subscription_due(&subscription);
+    let at = next_due(state, &subscription);
     state
         .billing
         .due
@@ -178,6 +197,37 @@ pub fn save_invoice(state: &mut State, invoice: Invoice) {
     }
 }
 
+/// Stores a schedule, with an event if it existed and shows a difference.
+pub fn save_schedule(state: &mut State, schedule: Schedule) {
+    let before = state
+        .billing
+        .schedules
+        .get(&schedule.id)
+        .map(|old| old.render(state));
+    let after = schedule.render(state);
+    replace_schedule(state, schedule);
+    if let Some(before) = before {
+        state.emit_update("subscription_schedule.updated", &before, after);
+    }
+}
+
+/// Stores a schedule, without an event. What it does to its subscription is done when that is due.
+pub fn replace_schedule(state: &mut State, schedule: Schedule) {
+    let start = schedule.phases.first().map(|phase| phase.span.start);
+    let start = start.filter(|_| schedule.status == ScheduleStatus::NotStarted);
+    let clock = schedule.test_clock.clone();
+    state.billing.due.set(clock.as_deref(), &schedule.id, start);
+    let managed = schedule.subscription.clone();
+    state
+        .billing
+        .schedules
+        .insert(schedule.id.clone(), schedule);
+    let managed = managed.and_then(|id| state.billing.subscriptions.get(&id).cloned());
+    if let Some(subscription) = managed {
+        replace_subscription(state, subscription);
+    }
+}
+
 /// Stores a customer, with an event if they show a difference.
 pub fn save_customer(state: &mut State, customer: Customer) {
     let before = state.customers.get(&customer.id).map(Customer::render);
@@ -194,6 +244,7 @@ pub fn customer_deleted(state: &mut State, customer: &str) {
         let now = state.now(subscription.test_clock.as_deref());
         cancel::now(state, subscription, cancel::Farewell::default(), now);
     }
+    schedules::customer_deleted(state, customer);
 }
 
 /// Forgets a payment method where subscriptions and invoices default to it, on its detachment.
@@ -216,6 +267,15 @@ pub fn payment_method_detached(state: &mut State, payment_method: &str) {
     for mut invoice in invoices {
         invoice.default_payment_method = None;
         save_invoice(state, invoice);
+    }
+}
+
+/// Refuses what needs a customer who has been deleted.
+pub fn require_live(state: &State, customer: &str) -> Result<(), StripeError> {
+    let found = state.customers.get(customer);
+    match found.filter(|customer| !customer.deleted) {
+        Some(_) => Ok(()),
+        None => Err(StripeError::no_such("customer", customer, "customer")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The engine as a whole, driven through direct calls: what each call leaves behind, to the cent and the second.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -30,6 +32,8 @@ fn state() -> State {
         past_due_outcome: PastDueOutcome::Cancel,
         retry_days: vec![3, 5, 7],
         now_offset_seconds: 0,
+        tax_percent: Decimal::ZERO,
+        tax_locations: BTreeMap::new(),
     };
     let mut state = State::new("acct_1", false, settings);
     let card = PaymentMethod {

@@ -48,6 +48,63 @@ pub struct CreditedItems {
     pub lines: Vec<String>,
 }
 
+/// Whether a tax is in an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxBehavior {
+    /// It comes on top.
+    Exclusive,
+    /// It is in it.
+    Inclusive,
+}
+
+/// A line's tax.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineTax {
+    /// Amount in minor units.
+    pub amount: i64,
+    /// On top of the line's amount, or in it.
+    pub behavior: TaxBehavior,
+    /// Stripe's word for why it is what it is.
+    pub reason: String,
+}
+
+/// How far an invoice's tax has been calculated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoiceTax {
+    /// It is not to be.
+    #[default]
+    Off,
+    /// It has been.
+    Complete,
+    /// The customer's place is not known.
+    RequiresLocationInputs,
+    /// The customer's place could not be found out.
+    Failed,
+    /// It was given up when the invoice was finalised without knowing the place.
+    Disabled,
+}
+
+impl InvoiceTax {
+    fn render(self) -> Value {
+        let enabled = !matches!(self, Self::Off | Self::Disabled);
+        let reason = (self == Self::Disabled).then_some("finalization_requires_location_inputs");
+        json!({
+            "disabled_reason": reason,
+            "enabled": enabled,
+            "liability": enabled.then(|| json!({ "type": "self" })),
+            "provider": enabled.then_some("stripe"),
+            "status": match self {
+                Self::Off | Self::Disabled => None,
+                Self::Complete => Some("complete"),
+                Self::RequiresLocationInputs => Some("requires_location_inputs"),
+                Self::Failed => Some("failed"),
+            },
+        })
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -73,8 +130,14 @@ pub struct Line {
     pub item: String,
     /// `ii_…` of a proration.
     pub invoice_item: Option<String>,
-    /// What a proration credits.
+    /// What a proration credits, where that is on an invoice.
     pub credited: Option<CreditedItems>,
+    /// Ids of the lines a proration credits, on an invoice or not.
+    #[serde(default)]
+    pub credits: Vec<String>,
+    /// Its tax, if tax is calculated.
+    #[serde(default)]
+    pub tax: Option<LineTax>,
     /// The item's metadata.
     pub metadata: Metadata,
 }
@@ -180,12 +243,48 @@ pub struct Invoice {
     pub overdue: bool,
     /// The event of its creation, whose webhooks must be acknowledged before it is finalised.
     pub created_event: Option<String>,
+    /// How far its tax has been calculated.
+    #[serde(default)]
+    pub automatic_tax: InvoiceTax,
 }
 
 impl Invoice {
     /// Sum of the lines.
-    pub fn total(&self) -> i64 {
+    pub fn subtotal(&self) -> i64 {
         self.lines.iter().map(|line| line.amount).sum()
+    }
+
+    /// Sum of the lines with the tax that comes on top.
+    pub fn total(&self) -> i64 {
+        self.subtotal() + self.tax(TaxBehavior::Exclusive).unwrap_or(0)
+    }
+
+    /// The sum of taxes that come on top, or are in the lines; `None` if there are none of that kind.
+    fn tax(&self, behavior: TaxBehavior) -> Option<i64> {
+        let taxes = self.lines.iter().filter_map(|line| line.tax.as_ref());
+        let own = taxes.filter(|tax| tax.behavior == behavior);
+        own.map(|tax| tax.amount).reduce(|sum, tax| sum + tax)
+    }
+
+    fn render_taxes(&self) -> Vec<Value> {
+        let mut taxes = Vec::new();
+        for behavior in [TaxBehavior::Exclusive, TaxBehavior::Inclusive] {
+            let lines = self
+                .lines
+                .iter()
+                .filter_map(|line| Some((line, line.tax.as_ref()?)));
+            let own: Vec<_> = lines.filter(|(_, tax)| tax.behavior == behavior).collect();
+            let Some((_, first)) = own.first() else {
+                continue;
+            };
+            let total = LineTax {
+                amount: own.iter().map(|(_, tax)| tax.amount).sum(),
+                ..(*first).clone()
+            };
+            let of = own.iter().map(|(line, _)| line.amount).sum();
+            taxes.push(total.render(of));
+        }
+        taxes
     }
 
     /// What is to be paid once the customer's balance is taken up.
@@ -242,14 +341,12 @@ impl Invoice {
             "account_name": "Stripe sandbox",
             "account_tax_ids": null,
             "application": null,
-            "automatic_tax": {
-                "disabled_reason": null, "enabled": false, "liability": null, "provider": null, "status": null,
-            },
+            "automatic_tax": self.automatic_tax.render(),
             "billing_reason": self.billing_reason,
             "created": self.created,
             "currency": self.currency,
             "custom_fields": null,
-            "customer": self.customer,
+            "customer": Some(&self.customer).filter(|id| !id.is_empty()),
             "customer_account": null,
             "customer_address": self.billed_to.address,
             "customer_email": self.billed_to.email,
@@ -288,6 +385,8 @@ impl Invoice {
 
     fn render_amounts(&self) -> serde_json::Map<String, Value> {
         let total = self.total();
+        let exclusive = self.tax(TaxBehavior::Exclusive).unwrap_or(0);
+        let inclusive = self.tax(TaxBehavior::Inclusive).unwrap_or(0);
         members(json!({
             "amount_due": self.amount_due(),
             "amount_overpaid": 0,
@@ -299,13 +398,13 @@ impl Invoice {
             "post_payment_credit_notes_amount": 0,
             "pre_payment_credit_notes_amount": 0,
             "starting_balance": self.starting_balance,
-            "subtotal": total,
-            "subtotal_excluding_tax": total,
+            "subtotal": self.subtotal(),
+            "subtotal_excluding_tax": self.subtotal() - inclusive,
             "total": total,
             "total_discount_amounts": [],
-            "total_excluding_tax": total,
+            "total_excluding_tax": total - exclusive - inclusive,
             "total_pretax_credit_amounts": [],
-            "total_taxes": [],
+            "total_taxes": self.render_taxes(),
         }))
     }
 
@@ -414,7 +513,25 @@ impl Line {
             "quantity_decimal": self.quantity.to_string(),
             "subscription": self.subscription,
             "subtotal": self.amount,
-            "taxes": [],
+            "taxes": self.tax.iter().map(|tax| tax.render(self.amount)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl LineTax {
+    /// Stripe's object, for a tax on `amount` or in it.
+    fn render(&self, amount: i64) -> Value {
+        let taxable = match self.behavior {
+            TaxBehavior::Exclusive => amount,
+            TaxBehavior::Inclusive => amount - self.amount,
+        };
+        json!({
+            "amount": self.amount,
+            "tax_behavior": self.behavior,
+            "tax_rate_details": null,
+            "taxability_reason": self.reason,
+            "taxable_amount": taxable,
+            "type": "tax_rate_details",
         })
     }
 }

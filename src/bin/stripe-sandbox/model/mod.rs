@@ -9,6 +9,7 @@ pub mod payment_intent;
 mod payment_method;
 mod price;
 mod product;
+pub mod schedule;
 mod setup_intent;
 pub mod subscription;
 mod test_card;
