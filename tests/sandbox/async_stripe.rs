@@ -6,7 +6,8 @@ use serde_json::Value;
 use stripe_shared::{
     Account, ApiErrors, Charge, Customer, DeletedCustomer, DeletedProduct, DeletedSubscriptionItem,
     DeletedTestHelpersTestClock, Event, Invoice, InvoicePayment, PaymentIntent, PaymentMethod,
-    Price, Product, SetupIntent, Subscription, SubscriptionItem, TestHelpersTestClock,
+    Price, Product, SetupIntent, Subscription, SubscriptionItem, SubscriptionSchedule,
+    TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -44,6 +45,7 @@ fn object(body: &Value) -> Result<(), String> {
         "product" => parse::<Product>(body),
         "setup_intent" => parse::<SetupIntent>(body),
         "subscription" => parse::<Subscription>(body),
+        "subscription_schedule" => parse::<SubscriptionSchedule>(body),
         "subscription_item" if deleted => parse::<DeletedSubscriptionItem>(body),
         "subscription_item" => parse::<SubscriptionItem>(body),
         "test_helpers.test_clock" if deleted => parse::<DeletedTestHelpersTestClock>(body),

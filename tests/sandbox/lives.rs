@@ -142,6 +142,7 @@ impl Life<'_> {
             5 => format!(
                 "{swap}&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete"
             ),
+            6 if self.rng.bool() => return self.schedule(subscription).await,
             6 => self
                 .pick(&[
                     "trial_end=now",
@@ -155,6 +156,44 @@ impl Life<'_> {
             }
         };
         tolerate(self.sandbox.post(path, form)).await;
+    }
+
+    /// Plans another price for after the current period, or does away with such a plan.
+    async fn schedule(&mut self, subscription: &Value) {
+        let path = "/v1/subscription_schedules";
+        let Some(schedule) = subscription["schedule"].as_str() else {
+            let form = format!("from_subscription={}", id(subscription));
+            return tolerate(self.sandbox.post(path, form)).await;
+        };
+        let path = format!("{path}/{schedule}");
+        let current = self.sandbox.get(&path).await;
+        let phase = &current["current_phase"];
+        let (start, end) = (&phase["start_date"], &phase["end_date"]);
+        let item = &subscription["items"]["data"][0];
+        let kept = text(&item["price"]["id"]);
+        let (price, quantity) = (self.price(), self.rng.u8(1..4));
+        let phases = format!(
+            "phases[0][items][0][price]={kept}&phases[0][items][0][quantity]={}&phases[0][start_date]={start}\
+             &phases[0][end_date]={end}&phases[1][items][0][price]={price}\
+             &phases[1][items][0][quantity]={quantity}",
+            item["quantity"]
+        );
+        let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
+        let request = match self.rng.u8(..8) {
+            0 => self.sandbox.post(format!("{path}/release"), ""),
+            1 => self.sandbox.post(format!("{path}/cancel"), ""),
+            2 => self.sandbox.post(path, "end_behavior=cancel"),
+            3 => self.sandbox.post(path, "end_behavior=release"),
+            4 => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][duration][interval]=day&phases[1][duration][interval_count]=9"),
+            ),
+            _ => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][proration_behavior]={behavior}"),
+            ),
+        };
+        tolerate(request).await;
     }
 
     /// What must hold of the books at any time.
@@ -190,6 +229,20 @@ impl Life<'_> {
             );
         }
         for subscription in self.subscriptions().await {
+            if let Some(schedule) = subscription["schedule"].as_str() {
+                let path = format!("/v1/subscription_schedules/{schedule}");
+                let schedule = self.sandbox.get(path).await;
+                self.met
+                    .insert(format!("schedule {}", text(&schedule["status"])));
+                let end = schedule["current_phase"]["end_date"].as_i64();
+                let stands = ["incomplete", "paused"]
+                    .iter()
+                    .any(|status| subscription["status"] == *status);
+                assert!(
+                    stands || end.is_none_or(|end| end > self.now),
+                    "a phase that is over was followed: {schedule:#}"
+                );
+            }
             let ended = !subscription["ended_at"].is_null();
             let status = subscription["status"].as_str().expect("a status");
             self.met.insert(status.to_owned());
@@ -261,6 +314,9 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
         "invoice void",
         "past_due",
         "paused",
+        "schedule active",
+        "schedule canceled",
+        "schedule completed",
         "trialing",
     ];
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), all);

@@ -5,6 +5,7 @@ mod customer_fields;
 pub mod customers;
 mod events;
 mod invoice_payments;
+mod invoice_previews;
 mod invoices;
 mod payment_intents;
 pub mod payment_methods;

@@ -5,7 +5,7 @@ mod read;
 
 use serde_json::Value;
 
-pub use self::fields::PREVIEW_DETAILS;
+pub(super) use self::fields::PREVIEW_DETAILS;
 use self::fields::{CANCEL, CREATE, LIST, RELEASE, UPDATE};
 use self::read::{Context, phases, replace, terms};
 use super::customers;

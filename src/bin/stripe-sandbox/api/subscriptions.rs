@@ -17,8 +17,8 @@ use crate::engine::cancel::{self, Farewell};
 use crate::engine::change::{self, Anchor, Change, TrialEnd};
 use crate::engine::invoices;
 use crate::engine::subscriptions::{self, NewSubscription, ResumeAnchor, ResumeWhen, Resumption};
-use crate::model::Metadata;
 use crate::model::subscription::{CollectionMethod, MissingPaymentMethod, Status, Subscription};
+use crate::model::{Customer, Metadata};
 use crate::state::State;
 use crate::wire::{
     Expansion, Params, Request, Route, StripeError, created_matches, delete, get, list, page, post,
@@ -69,11 +69,21 @@ const CHANGEABLE_PENDING: &[&str] = &[
 
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
-    let customer = customers::live(
-        state,
-        params.text("customer").unwrap_or_default(),
-        "customer",
-    )?;
+    let customer = params.text("customer").unwrap_or_default();
+    let customer = customers::live(state, customer, "customer")?.clone();
+    let (new, now) = read_new(state, params, Some(&customer))?;
+    let id = subscriptions::create(state, new, now)?;
+    render(state, &id)
+}
+
+/// Reads a new subscription, and the time it begins. Previews do without a customer.
+pub(super) fn read_new(
+    state: &mut State,
+    params: &Params,
+    customer: Option<&Customer>,
+) -> Result<(NewSubscription, i64), StripeError> {
+    let nobody = Customer::default();
+    let customer = customer.unwrap_or(&nobody);
     let automatic_tax = automatic_tax(state, params, customer)?;
     let (customer, clock) = (customer.id.clone(), customer.test_clock.clone());
     let now = state.now(clock.as_deref());
@@ -120,8 +130,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         schedule: None,
         automatic_tax: automatic_tax.unwrap_or_default(),
     };
-    let id = subscriptions::create(state, new, now)?;
-    render(state, &id)
+    Ok((new, now))
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -185,7 +194,7 @@ pub(super) fn read_change(
 }
 
 /// A schedule alone decides when the subscription it manages ends. Other changes last until its next phase.
-fn check_unmanaged(before: &Subscription, params: &Params) -> Result<(), StripeError> {
+pub(super) fn check_unmanaged(before: &Subscription, params: &Params) -> Result<(), StripeError> {
     let schedule = before
         .schedule
         .as_ref()

@@ -35,22 +35,11 @@ pub enum Settlement {
 /// The invoice a draft makes for the subscription as it is now. Changes nothing: previews end here.
 pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i64) -> Invoice {
     let customer = state.customers.get(&subscription.customer);
-    compose_for(state, subscription, customer, draft, now)
-}
-
-/// The same for a customer who is not, or not quite, the one that is kept.
-pub fn compose_for(
-    state: &State,
-    subscription: &Subscription,
-    customer: Option<&Customer>,
-    draft: Draft,
-    now: i64,
-) -> Invoice {
     let left = state.billing.pending_lines.get(&subscription.customer);
     let mut lines: Vec<Line> = left.cloned().unwrap_or_default();
     lines.extend_from_slice(&subscription.pending_lines);
     lines.extend(draft.lines);
-    let automatic_tax = tax::assess(state, subscription, customer, &mut lines);
+    let automatic_tax = tax::assess(state, subscription.automatic_tax, customer, &mut lines);
     Invoice {
         id: crate::state::new_id("in"),
         number: None,
@@ -93,6 +82,17 @@ pub fn compose_for(
         created_event: None,
         automatic_tax,
     }
+}
+
+/// Makes out an invoice to a customer who is not, or not quite, the one that is kept, as previews do.
+pub fn address(
+    state: &State,
+    invoice: &mut Invoice,
+    customer: Option<&Customer>,
+    setting: AutomaticTax,
+) {
+    invoice.billed_to = customer.map(billed_to).unwrap_or_default();
+    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
 }
 
 /// Makes the invoice, as a draft nobody advances, and the subscription's latest. Takes up the pending lines.
@@ -201,7 +201,8 @@ fn assess_finally(state: &mut State, invoice: &mut Invoice) {
         return;
     }
     let customer = state.customers.get(&invoice.customer);
-    invoice.automatic_tax = tax::assess(state, &subscription, customer, &mut invoice.lines);
+    let setting = subscription.automatic_tax;
+    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
     if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
         invoice.automatic_tax = InvoiceTax::Disabled;
         subscription.automatic_tax = AutomaticTax::Disabled;

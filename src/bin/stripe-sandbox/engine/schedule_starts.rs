@@ -3,6 +3,7 @@
 use super::replace_schedule;
 use super::schedules::{self, phase_at};
 use super::subscriptions::{self, End, NewSubscription, PaymentBehavior, ProrationBehavior};
+use crate::model::invoice::Invoice;
 use crate::model::schedule::{EndBehavior, Schedule, Status};
 use crate::model::subscription::{AutomaticTax, CollectionMethod, Item, MissingPaymentMethod};
 use crate::state::{State, new_id};
@@ -38,6 +39,14 @@ pub fn start(state: &mut State, schedule: Schedule, now: i64) -> Result<Schedule
     schedule.subscription = Some(subscriptions::create_by_itself(state, new, now)?);
     replace_schedule(state, schedule.clone());
     Ok(schedule)
+}
+
+/// The first invoice of a schedule that has not started.
+pub fn preview(state: &State, schedule: &Schedule) -> Result<Invoice, StripeError> {
+    let start = schedule.phases.first().map(|phase| phase.span.start);
+    let start = start.unwrap_or(schedule.created);
+    let new = first_phase(state, schedule, start)?;
+    Ok(subscriptions::plan(state, new, start)?.1)
 }
 
 /// The subscription the first phase describes.

@@ -5,21 +5,21 @@ use rust_decimal::Decimal;
 use super::pricing::round;
 use crate::model::Customer;
 use crate::model::invoice::{InvoiceTax, Line, LineTax, TaxBehavior};
-use crate::model::subscription::{AutomaticTax, Subscription};
+use crate::model::subscription::AutomaticTax;
 use crate::state::{State, TaxLocation};
 use crate::wire::StripeError;
 
 /// Puts tax on lines as far as it can be calculated, and says how far that is.
 pub fn assess(
     state: &State,
-    subscription: &Subscription,
+    setting: AutomaticTax,
     customer: Option<&Customer>,
     lines: &mut [Line],
 ) -> InvoiceTax {
     for line in lines.iter_mut() {
         line.tax = None;
     }
-    if subscription.automatic_tax != AutomaticTax::On {
+    if setting != AutomaticTax::On {
         return InvoiceTax::Off;
     }
     let location = customer.map_or(TaxLocation::UnrecognizedLocation, |customer| {

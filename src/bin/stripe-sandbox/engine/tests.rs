@@ -13,7 +13,7 @@ use super::run_due;
 use super::subscriptions::{self, End, NewSubscription, PaymentBehavior, ProrationBehavior};
 use crate::model::invoice::{BillingReason, Invoice, Status as InvoiceStatus};
 use crate::model::subscription::{
-    CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
+    AutomaticTax, CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
 };
 use crate::model::{
     BillingScheme, CardBehavior, Customer, Interval, Metadata, PaymentMethod, Price, Product,
@@ -123,6 +123,8 @@ fn new(price: &str) -> NewSubscription {
         metadata: Metadata::new(),
         payment_settings: Value::Null,
         end: End::Open,
+        schedule: None,
+        automatic_tax: AutomaticTax::Off,
     }
 }
 

@@ -4,7 +4,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Metadata, subscription::CollectionMethod};
+use super::{
+    Metadata,
+    subscription::{AutomaticTax, CollectionMethod},
+};
 use crate::engine::calendar::Period;
 use crate::state::State;
 use crate::wire::sublist;
@@ -87,6 +90,14 @@ pub enum InvoiceTax {
 }
 
 impl InvoiceTax {
+    /// What the subscription had it be.
+    pub fn setting(self) -> AutomaticTax {
+        match self {
+            Self::Off | Self::Disabled => AutomaticTax::Off,
+            Self::Complete | Self::RequiresLocationInputs | Self::Failed => AutomaticTax::On,
+        }
+    }
+
     fn render(self) -> Value {
         let enabled = !matches!(self, Self::Off | Self::Disabled);
         let reason = (self == Self::Disabled).then_some("finalization_requires_location_inputs");
@@ -353,7 +364,7 @@ impl Invoice {
             "customer_name": self.billed_to.name,
             "customer_phone": self.billed_to.phone,
             "customer_shipping": self.billed_to.shipping,
-            "customer_tax_exempt": self.billed_to.tax_exempt,
+            "customer_tax_exempt": Some(&self.billed_to.tax_exempt).filter(|it| !it.is_empty()),
             "customer_tax_ids": self.billed_to.tax_ids.iter().map(|id| {
                 json!({ "type": id["type"], "value": id["value"] })
             }).collect::<Vec<_>>(),

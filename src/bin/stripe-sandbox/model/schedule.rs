@@ -160,12 +160,6 @@ impl Schedule {
         self.phases.iter().find(|phase| phase.span.start == start)
     }
 
-    /// The phase after the current one.
-    pub fn next_phase(&self) -> Option<&Phase> {
-        let end = self.current_phase()?.span.end;
-        self.phases.iter().find(|phase| phase.span.start >= end)
-    }
-
     /// Stripe's object.
     pub fn render(&self, state: &State) -> Value {
         let phases: Vec<_> = self
