@@ -124,7 +124,7 @@ impl Life<'_> {
         let item = id(&subscription["items"]["data"][0]);
         let price = self.price();
         let swap = format!("items[0][id]={item}&items[0][price]={price}");
-        let form = match self.rng.u8(..9) {
+        let form = match self.rng.u8(..11) {
             0 => return tolerate(self.sandbox.delete(path)).await,
             1 => {
                 return tolerate(
@@ -142,8 +142,8 @@ impl Life<'_> {
             5 => format!(
                 "{swap}&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete"
             ),
-            6 if self.rng.bool() => return self.schedule(subscription).await,
-            6 => self
+            6 | 7 => return self.schedule(subscription).await,
+            8 => self
                 .pick(&[
                     "trial_end=now",
                     "pause_collection[behavior]=void",
@@ -168,7 +168,9 @@ impl Life<'_> {
         let path = format!("{path}/{schedule}");
         let current = self.sandbox.get(&path).await;
         let phase = &current["current_phase"];
-        let (start, end) = (&phase["start_date"], &phase["end_date"]);
+        // A schedule that is over has no current phase, and refuses whatever it is told.
+        let start = phase["start_date"].as_i64().unwrap_or(self.now);
+        let end = phase["end_date"].as_i64().unwrap_or(self.now + DAY);
         let item = &subscription["items"]["data"][0];
         let kept = text(&item["price"]["id"]);
         let (price, quantity) = (self.price(), self.rng.u8(1..4));
@@ -180,10 +182,9 @@ impl Life<'_> {
         );
         let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
         let request = match self.rng.u8(..8) {
-            0 => self.sandbox.post(format!("{path}/release"), ""),
-            1 => self.sandbox.post(format!("{path}/cancel"), ""),
-            2 => self.sandbox.post(path, "end_behavior=cancel"),
-            3 => self.sandbox.post(path, "end_behavior=release"),
+            0 | 1 => self.sandbox.post(format!("{path}/release"), ""),
+            2 => self.sandbox.post(format!("{path}/cancel"), ""),
+            3 => self.sandbox.post(path, "end_behavior=cancel"),
             4 => self.sandbox.post(
                 path,
                 format!("{phases}&phases[1][duration][interval]=day&phases[1][duration][interval_count]=9"),
@@ -228,21 +229,25 @@ impl Life<'_> {
                 "nothing due is left undone: {invoice:#}"
             );
         }
-        for subscription in self.subscriptions().await {
-            if let Some(schedule) = subscription["schedule"].as_str() {
-                let path = format!("/v1/subscription_schedules/{schedule}");
-                let schedule = self.sandbox.get(path).await;
-                self.met
-                    .insert(format!("schedule {}", text(&schedule["status"])));
-                let end = schedule["current_phase"]["end_date"].as_i64();
-                let stands = ["incomplete", "paused"]
+        let subscriptions = self.subscriptions().await;
+        let path = "/v1/subscription_schedules?limit=100&customer=";
+        let schedules = format!("{path}{}", self.tenant.customer);
+        for schedule in data(&self.sandbox.get(schedules).await) {
+            self.met
+                .insert(format!("schedule {}", text(&schedule["status"])));
+            let managed = |it: &&Value| it["id"] == schedule["subscription"];
+            let stands = subscriptions.iter().find(managed).is_some_and(|it| {
+                ["incomplete", "paused"]
                     .iter()
-                    .any(|status| subscription["status"] == *status);
-                assert!(
-                    stands || end.is_none_or(|end| end > self.now),
-                    "a phase that is over was followed: {schedule:#}"
-                );
-            }
+                    .any(|status| it["status"] == *status)
+            });
+            let end = schedule["current_phase"]["end_date"].as_i64();
+            assert!(
+                stands || end.is_none_or(|end| end > self.now),
+                "a phase that is over was followed: {schedule:#}"
+            );
+        }
+        for subscription in subscriptions {
             let ended = !subscription["ended_at"].is_null();
             let status = subscription["status"].as_str().expect("a status");
             self.met.insert(status.to_owned());
