@@ -31,6 +31,7 @@ mod pricing;
 mod proration;
 mod receiver;
 mod renewals;
+mod schedule_rules;
 mod schedules;
 mod setup_intents;
 mod subscriptions;

@@ -379,3 +379,29 @@ async fn what_has_no_next_invoice_has_no_preview() {
     let form = format!("subscription={}&schedule=sub_sched_1", id(&subscribed));
     sandbox.post(PATH, form).refused(400).await;
 }
+
+#[tokio::test]
+async fn the_end_of_a_trial_is_previewed_as_it_is_billed() {
+    let sandbox = Sandbox::start();
+    let tenant = Tenant::with_card(&sandbox, START).await;
+    let price = monthly(&sandbox, 2_500).await;
+    let trial = at(START) + 10 * DAY;
+    let items = format!("items[0][price]={price}&items[0][quantity]=2&trial_end={trial}");
+    let form = format!("customer={}&{}", tenant.customer, details(&items));
+    let preview = sandbox.post(PATH, form).await;
+    let form = format!("customer={}&{items}", tenant.customer);
+    let trialing = sandbox.post("/v1/subscriptions", form).await;
+    let made = tenant.invoices(&sandbox).await.swap_remove(0);
+    assert_eq!(money(&preview), money(&made));
+    let of = format!("subscription={}", id(&trialing));
+    let at_its_end = sandbox.post(PATH, &of).await;
+    assert_eq!(at_its_end["total"], 5_000);
+    assert_eq!(data(&at_its_end["lines"])[0]["period"]["start"], trial);
+    let form = format!("{of}&subscription_details[trial_end]=now");
+    let preview = sandbox.post(PATH, form).await;
+    let path = format!("/v1/subscriptions/{}", id(&trialing));
+    sandbox.post(path, "trial_end=now").await;
+    let made = tenant.invoices(&sandbox).await.swap_remove(0);
+    assert_eq!(made["total"], 5_000);
+    assert_eq!(money(&preview), money(&made));
+}

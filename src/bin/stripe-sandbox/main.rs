@@ -31,13 +31,14 @@
 //!   `/_sandbox/webhooks/flush` sends what a pause kept back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
-//!   `now_offset_seconds` (how far its wall clock is ahead); `GET` shows them.
+//!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
+//!   (`{"BR": "not_collecting"}`); `GET` shows them.
 //!
 //! # Where it differs from Stripe
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no meters yet, so no metered prices; no coupons, taxes, schedules, Checkout, portal or search.
+//! - There are no meters yet, so no metered prices; no coupons, Checkout, portal or search.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
 //!   completed by changing the card's behavior in the control plane and confirming again.
 //! - One API version; requests naming another are refused. The v2 API is absent.
@@ -48,7 +49,11 @@
 //! - Rate limits count per account and mode, not per endpoint too, and no request waits for another's lock.
 //! - `Stripe-Should-Retry` is true for conflicts and 5xx, false for other errors, and absent for rate limits.
 //! - `tax.automatic_tax` of a customer is judged by the presence of a country (and a state or postal code in
-//!   the US and Canada) alone.
+//!   the US and Canada) alone, unless the setting `tax_locations` says `not_collecting`, `failed` or
+//!   `unrecognized_location` of that country. Tax is `tax_percent` everywhere, without rates or jurisdictions.
+//! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
+//!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
+//!   status after a release at the end) is guessed; the engine's documentation says how.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.

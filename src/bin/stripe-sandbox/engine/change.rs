@@ -71,7 +71,8 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
             None
         }
         (Some(TrialEnd::At(end)), _) => {
-            let mut bill = credits(change.proration);
+            let mut bill = used(state, before, now);
+            bill.extend(credits(change.proration));
             after.trial_start = Some(now);
             move_trial(&mut after, now, end);
             bill.extend(lines::trial(state, &after, after.period()));
@@ -94,7 +95,8 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
             None
         }
         _ if change.anchor == Anchor::Now || restarts(state, before, &after) => {
-            let mut bill = credits(change.proration);
+            let mut bill = used(state, before, now);
+            bill.extend(credits(change.proration));
             restart(state, &mut after, now);
             bill.extend(lines::charges(
                 state,
@@ -266,6 +268,15 @@ fn move_trial(after: &mut Subscription, start: i64, end: i64) {
     after.set_period(Period { start, end });
 }
 
+/// Lines for the usage of a period that ends before its time, lest nobody pays for it.
+fn used(state: &State, before: &Subscription, now: i64) -> Vec<Line> {
+    let cut = Period {
+        start: before.period().start,
+        end: now,
+    };
+    lines::usage(state, before, cut)
+}
+
 /// Aligns the subscription to now.
 fn restart(state: &State, after: &mut Subscription, now: i64) {
     after.billing_cycle_anchor = now;
@@ -295,13 +306,14 @@ fn prorate(
     after: &mut Subscription,
     change: &Change,
 ) -> Option<Vec<Line>> {
-    let lines = lines::prorations(state, before, &after.items, change.proration_date);
+    let lines = || lines::prorations(state, before, &after.items, change.proration_date);
     match change.proration {
         ProrationBehavior::None => None,
         ProrationBehavior::CreateProrations => {
+            let lines = lines();
             after.pending_lines.extend(lines);
             None
         }
-        ProrationBehavior::AlwaysInvoice => (!lines.is_empty()).then_some(lines),
+        ProrationBehavior::AlwaysInvoice => Some(lines()).filter(|lines| !lines.is_empty()),
     }
 }

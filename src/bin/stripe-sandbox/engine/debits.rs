@@ -28,8 +28,7 @@ pub fn open<'a>(state: &'a State, subscription: &'a Subscription) -> Vec<Debit<'
         .pending_update
         .as_ref()
         .map(|update| update.invoice.as_str());
-    let invoices = state.billing.invoices.iter();
-    let counted = invoices.filter(|invoice| {
+    let counted = state.billing.invoices.iter().filter(|invoice| {
         invoice.subscription == subscription.id
             && invoice.status != Status::Void
             && held != Some(invoice.id.as_str())

@@ -3,10 +3,11 @@
 use super::calendar::{DAY, HOUR, Period};
 use super::due::DRAFT_FOR;
 use super::{dunning, lifecycle, payments, save_customer, save_invoice, tax};
-use crate::model::invoice::{BilledTo, BillingReason, Invoice, InvoiceTax, Line, Status};
+use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{
     AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
+use crate::model::tax::InvoiceTax;
 use crate::model::{Customer, Metadata};
 use crate::state::State;
 

@@ -33,8 +33,9 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
             return;
         }
     }
-    let Step::GoOn(subscription) = schedules::step(state, subscription, now) else {
-        return;
+    let subscription = match schedules::step(state, subscription, now) {
+        Step::GoOn(subscription) => *subscription,
+        Step::Done => return,
     };
     match subscription.status {
         Status::Incomplete => expire(state, subscription, now),

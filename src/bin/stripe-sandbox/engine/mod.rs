@@ -12,16 +12,25 @@
 //!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
-//! * Credits for prorations are computed from the item's price, not from what its period was really charged (they differ after a
-//!   change with `proration_behavior=none`).
+//! * Credits for prorations are shares of what was charged for the period and not credited since, one line for an item. Charges on
+//!   void invoices count for nothing.
 //! * Setting `cancel_at` within the current period credits nothing; a renewal before it is charged in part only.
-//! * No minimum charge amount, no taxes, discounts, schedules, thresholds, or invoice items of the caller's own.
+//! * No minimum charge amount, discounts, thresholds, or invoice items of the caller's own.
+//! * Taxes are one rate everywhere (a setting), on top of prices whose `tax_behavior` is unspecified. A draft's tax is calculated
+//!   again when it is finalised. Credits are taxed by the rate of today, not by that of what they credit.
+//! * Schedules: an item of a new phase keeps its id if its price stays, and is new otherwise. A phase that begins within a period
+//!   and bills at once leaves its invoice a draft for an hour, as does a schedule that makes its own subscription.
+//! * A direct change of a managed subscription's items divides the schedule's current phase in two at that instant. A phase sets all
+//!   it says and all that `default_settings` says, whatever was changed directly in between.
+//! * A schedule whose last phase is over is `completed`, also when it lets its subscription go; `released_at` and
+//!   `released_subscription` are set then, too. With `end_behavior=cancel` the subscription's `cancel_at` is the schedule's end.
+//! * Schedules do not start in the past, have no pauses, no invoice items, and no trials but in the phase that begins the subscription.
 //! * Three-decimal currencies are rounded to one minor unit, where card networks want tens.
 //! * Each tier of a graduated price is a line, rounded by itself, and so is a tier's flat amount.
 //! * A first sent invoice is a draft for an hour, as Stripe documents it; that of a trial is paid at once.
 //! * No `pending_setup_intent` is made; a cancelled first invoice's subscription is `canceled`, not `incomplete_expired`.
 //! * A change held by `pending_if_incomplete` takes the pending prorations onto its invoice even if that expires.
-//! * Previews exist for subscriptions that exist, and show a change's own invoice or else the next renewal's.
+//! * Previews show a change's own invoice or else the next one by itself; schedules that do not exist yet have none.
 //! * The wording of descriptions is like Stripe's, not Stripe's.
 //! * An advancing test clock does all its work on the next request, which still sees it advancing; the one after sees it ready.
 

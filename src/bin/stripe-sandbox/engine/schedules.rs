@@ -22,7 +22,7 @@ pub enum Step {
     /// It has.
     Done,
     /// The subscription's own business comes next.
-    GoOn(Subscription),
+    GoOn(Box<Subscription>),
 }
 
 /// The schedule that manages a subscription.
@@ -49,7 +49,7 @@ pub fn due(state: &State, subscription: &Subscription) -> Option<i64> {
 pub fn step(state: &mut State, subscription: Subscription, now: i64) -> Step {
     let due_now = due(state, &subscription).is_some_and(|at| at <= now);
     let Some(schedule) = of(state, &subscription).cloned().filter(|_| due_now) else {
-        return Step::GoOn(subscription);
+        return Step::GoOn(Box::new(subscription));
     };
     if !schedule.end_announced && schedule.end() - EXPIRY_NOTICE <= now {
         announce(state, schedule);
@@ -65,7 +65,7 @@ pub fn step(state: &mut State, subscription: Subscription, now: i64) -> Step {
         return finish(state, schedule, subscription, now);
     };
     if renews_at(&subscription) == Some(now) {
-        return Step::GoOn(subscription);
+        return Step::GoOn(Box::new(subscription));
     }
     let change = turn(state, &subscription, phase, &terms);
     mark(state, schedule, now);
@@ -246,7 +246,7 @@ pub fn too_near(schedule: &Schedule, now: i64) -> bool {
 /// The last phase is over. A subscription that is to be cancelled has its end set, which comes next.
 fn finish(state: &mut State, schedule: Schedule, mut subscription: Subscription, now: i64) -> Step {
     if schedule.end_behavior == EndBehavior::Cancel {
-        return Step::GoOn(subscription);
+        return Step::GoOn(Box::new(subscription));
     }
     subscription.schedule = None;
     let schedule = Schedule {
@@ -263,7 +263,7 @@ fn finish(state: &mut State, schedule: Schedule, mut subscription: Subscription,
     let next = super::next_due(state, &subscription);
     save_subscription(state, subscription.clone());
     if next == Some(now) {
-        Step::GoOn(subscription)
+        Step::GoOn(Box::new(subscription))
     } else {
         Step::Done
     }

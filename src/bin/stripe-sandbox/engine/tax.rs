@@ -4,8 +4,9 @@ use rust_decimal::Decimal;
 
 use super::pricing::round;
 use crate::model::Customer;
-use crate::model::invoice::{InvoiceTax, Line, LineTax, TaxBehavior};
+use crate::model::invoice::Line;
 use crate::model::subscription::AutomaticTax;
+use crate::model::tax::{InvoiceTax, LineTax, TaxBehavior};
 use crate::state::{State, TaxLocation};
 use crate::wire::StripeError;
 

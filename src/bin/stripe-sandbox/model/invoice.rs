@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Metadata,
-    subscription::{AutomaticTax, CollectionMethod},
+    subscription::CollectionMethod,
+    tax::{InvoiceTax, LineTax, TaxBehavior, total_taxes},
 };
 use crate::engine::calendar::Period;
 use crate::state::State;
@@ -49,71 +50,6 @@ pub struct CreditedItems {
     pub invoice: String,
     /// Its lines.
     pub lines: Vec<String>,
-}
-
-/// Whether a tax is in an amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaxBehavior {
-    /// It comes on top.
-    Exclusive,
-    /// It is in it.
-    Inclusive,
-}
-
-/// A line's tax.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineTax {
-    /// Amount in minor units.
-    pub amount: i64,
-    /// On top of the line's amount, or in it.
-    pub behavior: TaxBehavior,
-    /// Stripe's word for why it is what it is.
-    pub reason: String,
-}
-
-/// How far an invoice's tax has been calculated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InvoiceTax {
-    /// It is not to be.
-    #[default]
-    Off,
-    /// It has been.
-    Complete,
-    /// The customer's place is not known.
-    RequiresLocationInputs,
-    /// The customer's place could not be found out.
-    Failed,
-    /// It was given up when the invoice was finalised without knowing the place.
-    Disabled,
-}
-
-impl InvoiceTax {
-    /// What the subscription had it be.
-    pub fn setting(self) -> AutomaticTax {
-        match self {
-            Self::Off | Self::Disabled => AutomaticTax::Off,
-            Self::Complete | Self::RequiresLocationInputs | Self::Failed => AutomaticTax::On,
-        }
-    }
-
-    fn render(self) -> Value {
-        let enabled = !matches!(self, Self::Off | Self::Disabled);
-        let reason = (self == Self::Disabled).then_some("finalization_requires_location_inputs");
-        json!({
-            "disabled_reason": reason,
-            "enabled": enabled,
-            "liability": enabled.then(|| json!({ "type": "self" })),
-            "provider": enabled.then_some("stripe"),
-            "status": match self {
-                Self::Off | Self::Disabled => None,
-                Self::Complete => Some("complete"),
-                Self::RequiresLocationInputs => Some("requires_location_inputs"),
-                Self::Failed => Some("failed"),
-            },
-        })
-    }
 }
 
 /// One line.
@@ -277,27 +213,6 @@ impl Invoice {
         own.map(|tax| tax.amount).reduce(|sum, tax| sum + tax)
     }
 
-    fn render_taxes(&self) -> Vec<Value> {
-        let mut taxes = Vec::new();
-        for behavior in [TaxBehavior::Exclusive, TaxBehavior::Inclusive] {
-            let lines = self
-                .lines
-                .iter()
-                .filter_map(|line| Some((line, line.tax.as_ref()?)));
-            let own: Vec<_> = lines.filter(|(_, tax)| tax.behavior == behavior).collect();
-            let Some((_, first)) = own.first() else {
-                continue;
-            };
-            let total = LineTax {
-                amount: own.iter().map(|(_, tax)| tax.amount).sum(),
-                ..(*first).clone()
-            };
-            let of = own.iter().map(|(line, _)| line.amount).sum();
-            taxes.push(total.render(of));
-        }
-        taxes
-    }
-
     /// What is to be paid once the customer's balance is taken up.
     pub fn amount_due(&self) -> i64 {
         (self.total() + self.starting_balance).max(0)
@@ -415,7 +330,7 @@ impl Invoice {
             "total_discount_amounts": [],
             "total_excluding_tax": total - exclusive - inclusive,
             "total_pretax_credit_amounts": [],
-            "total_taxes": self.render_taxes(),
+            "total_taxes": total_taxes(&self.lines),
         }))
     }
 
@@ -525,24 +440,6 @@ impl Line {
             "subscription": self.subscription,
             "subtotal": self.amount,
             "taxes": self.tax.iter().map(|tax| tax.render(self.amount)).collect::<Vec<_>>(),
-        })
-    }
-}
-
-impl LineTax {
-    /// Stripe's object, for a tax on `amount` or in it.
-    fn render(&self, amount: i64) -> Value {
-        let taxable = match self.behavior {
-            TaxBehavior::Exclusive => amount,
-            TaxBehavior::Inclusive => amount - self.amount,
-        };
-        json!({
-            "amount": self.amount,
-            "tax_behavior": self.behavior,
-            "tax_rate_details": null,
-            "taxability_reason": self.reason,
-            "taxable_amount": taxable,
-            "type": "tax_rate_details",
         })
     }
 }

@@ -12,6 +12,7 @@ mod product;
 pub mod schedule;
 mod setup_intent;
 pub mod subscription;
+pub mod tax;
 mod test_card;
 pub mod test_clock;
 mod webhook_endpoint;

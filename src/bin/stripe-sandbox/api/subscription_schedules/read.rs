@@ -61,9 +61,28 @@ pub(super) fn phases(
             )
             .param(format!("{at}[end_date]")));
         }
-        phases.push(phase(state, entry, items, Period { start, end }, context)?);
+        let phase = phase(state, entry, &items, Period { start, end }, context)?;
+        check_trial(&phase, index, context)?;
+        phases.push(phase);
     }
     Ok(phases)
+}
+
+/// Refuses trials that would begin later than the subscription, which are not modelled.
+fn check_trial(phase: &Phase, index: usize, context: Context<'_>) -> Result<(), StripeError> {
+    let known = context.before.map_or(index == 0, |schedule| {
+        let starts = |it: &&Phase| it.span.start == phase.span.start;
+        let kept = schedule.phases.iter().find(starts);
+        kept.is_some_and(|kept| kept.trial_end == phase.trial_end)
+            || (schedule.status == Status::NotStarted && index == 0)
+    });
+    if known || phase.trial_end.is_none() {
+        return Ok(());
+    }
+    Err(StripeError::invalid(
+        "stripe-sandbox does not support trials in phases other than the one a subscription begins with; Stripe does.",
+    )
+    .param(format!("phases[{index}][trial_end]")))
 }
 
 /// A timestamp, or the present one.
@@ -137,7 +156,7 @@ fn items(
 fn phase(
     state: &State,
     entry: &Params,
-    items: Vec<Item>,
+    items: &[Item],
     span: Period,
     context: Context<'_>,
 ) -> Result<Phase, StripeError> {

@@ -152,10 +152,7 @@ pub(super) fn first_items(
         .text("currency")
         .filter(|wanted| wanted.to_lowercase() != currency)
     {
-        return Err(StripeError::invalid(format!(
-            "The price of the first item is in {currency}, not in {wanted}."
-        ))
-        .param("currency"));
+        return Err(subscription_items::other_currency(&currency, wanted).param("currency"));
     }
     check_items(state, &items, &currency)?;
     Ok((items, currency))
