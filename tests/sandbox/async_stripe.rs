@@ -10,7 +10,7 @@ use stripe_shared::{
     Account, ApiErrors, Charge, Customer, CustomerBalanceTransaction, DeletedCustomer,
     DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Event, Invoice,
     InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent, Subscription,
-    SubscriptionItem, TestHelpersTestClock,
+    SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -53,6 +53,7 @@ fn object(body: &Value) -> Result<(), String> {
         "product" => parse::<Product>(body),
         "setup_intent" => parse::<SetupIntent>(body),
         "subscription" => parse::<Subscription>(body),
+        "subscription_schedule" => parse::<SubscriptionSchedule>(body),
         "subscription_item" if deleted => parse::<DeletedSubscriptionItem>(body),
         "subscription_item" => parse::<SubscriptionItem>(body),
         "test_helpers.test_clock" if deleted => parse::<DeletedTestHelpersTestClock>(body),

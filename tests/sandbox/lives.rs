@@ -148,7 +148,7 @@ impl Life<'_> {
         let price = self.price();
         let swap = format!("items[0][id]={item}&items[0][price]={price}");
         let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
-        let form = match self.rng.u8(..10) {
+        let form = match self.rng.u8(..11) {
             0 => return tolerate(self.sandbox.delete(path)).await,
             1 => {
                 return tolerate(
@@ -166,7 +166,8 @@ impl Life<'_> {
             5 => format!(
                 "{swap}&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete"
             ),
-            6 => self
+            6 => return self.schedule(subscription).await,
+            8 => self
                 .pick(&[
                     "trial_end=now",
                     "pause_collection[behavior]=void",
@@ -208,6 +209,45 @@ impl Life<'_> {
         );
     }
 
+    /// Plans another price for after the current period, or does away with such a plan.
+    async fn schedule(&mut self, subscription: &Value) {
+        let path = "/v1/subscription_schedules";
+        let Some(schedule) = subscription["schedule"].as_str() else {
+            let form = format!("from_subscription={}", id(subscription));
+            return tolerate(self.sandbox.post(path, form)).await;
+        };
+        let path = format!("{path}/{schedule}");
+        let current = self.sandbox.get(&path).await;
+        let phase = &current["current_phase"];
+        // A schedule that is over has no current phase, and refuses whatever it is told.
+        let start = phase["start_date"].as_i64().unwrap_or(self.now);
+        let end = phase["end_date"].as_i64().unwrap_or(self.now + DAY);
+        let item = &subscription["items"]["data"][0];
+        let kept = text(&item["price"]["id"]);
+        let (price, quantity) = (self.price(), self.rng.u8(1..4));
+        let phases = format!(
+            "phases[0][items][0][price]={kept}&phases[0][items][0][quantity]={}&phases[0][start_date]={start}\
+             &phases[0][end_date]={end}&phases[1][items][0][price]={price}\
+             &phases[1][items][0][quantity]={quantity}",
+            item["quantity"]
+        );
+        let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
+        let request = match self.rng.u8(..8) {
+            0 | 1 => self.sandbox.post(format!("{path}/release"), ""),
+            2 => self.sandbox.post(format!("{path}/cancel"), ""),
+            3 => self.sandbox.post(path, "end_behavior=cancel"),
+            4 => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][duration][interval]=day&phases[1][duration][interval_count]=9"),
+            ),
+            _ => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][proration_behavior]={behavior}"),
+            ),
+        };
+        tolerate(request).await;
+    }
+
     /// What must hold of the books at any time.
     async fn audit(&mut self) {
         let invoices = self.tenant.invoices(self.sandbox).await;
@@ -242,7 +282,25 @@ impl Life<'_> {
                 "nothing due is left undone: {invoice:#}"
             );
         }
-        for subscription in self.subscriptions().await {
+        let subscriptions = self.subscriptions().await;
+        let path = "/v1/subscription_schedules?limit=100&customer=";
+        let schedules = format!("{path}{}", self.tenant.customer);
+        for schedule in data(&self.sandbox.get(schedules).await) {
+            self.met
+                .insert(format!("schedule {}", text(&schedule["status"])));
+            let managed = |it: &&Value| it["id"] == schedule["subscription"];
+            let stands = subscriptions.iter().find(managed).is_some_and(|it| {
+                ["incomplete", "paused"]
+                    .iter()
+                    .any(|status| it["status"] == *status)
+            });
+            let end = schedule["current_phase"]["end_date"].as_i64();
+            assert!(
+                stands || end.is_none_or(|end| end > self.now),
+                "a phase that is over was followed: {schedule:#}"
+            );
+        }
+        for subscription in subscriptions {
             let ended = !subscription["ended_at"].is_null();
             let status = subscription["status"].as_str().expect("a status");
             self.met.insert(status.to_owned());
@@ -326,6 +384,9 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
         "invoice void",
         "past_due",
         "paused",
+        "schedule active",
+        "schedule canceled",
+        "schedule completed",
         "trialing",
     ];
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), all);

@@ -57,6 +57,7 @@ async fn tour(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
             .await,
     ));
     seen.extend(paused(sandbox).await);
+    seen.extend(scheduled(sandbox).await);
     seen.extend(simple(sandbox, &tenant).await);
     seen.extend(metering(sandbox).await);
     let events = sandbox.get("/v1/events?limit=100").await;
@@ -135,6 +136,51 @@ async fn metering(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A schedule in each of its states, with taxes on what it bills.
+async fn scheduled(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
+    let kind = "Stripe.SubscriptionSchedule";
+    sandbox.settings(json!({"tax_percent": 19})).await;
+    let tenant = Tenant::with_card(sandbox, "2026-01-01T00:00:00Z").await;
+    let address = "address[country]=DE&expand[]=tax";
+    let customer = format!("/v1/customers/{}", tenant.customer);
+    let located = sandbox.post(customer, address).await;
+    let price = monthly(sandbox, 1_000).await;
+    let taxed = tenant
+        .subscribe(sandbox, &price, "&automatic_tax[enabled]=true")
+        .await;
+    let path = "/v1/subscription_schedules";
+    let form = format!("from_subscription={}", id(&taxed));
+    let active = sandbox.post(path, form).await;
+    let invoice = tenant.invoices(sandbox).await.swap_remove(0);
+    let preview = format!("schedule={}", id(&active));
+    let preview = sandbox.post("/v1/invoices/create_preview", preview).await;
+    let form = format!(
+        "customer={}&start_date={}&phases[0][items][0][price]={price}&phases[0][collection_method]=send_invoice\
+         &phases[0][invoice_settings][days_until_due]=14&phases[0][automatic_tax][enabled]=true",
+        tenant.customer,
+        period(&taxed).1
+    );
+    let waiting = sandbox.post(path, form).await;
+    let canceled = format!("{path}/{}/cancel", id(&waiting));
+    let released = format!("{path}/{}/release", id(&active));
+    vec![
+        ("Stripe.Customer", located),
+        ("Stripe.Subscription", taxed),
+        ("Stripe.Invoice", invoice),
+        ("Stripe.Invoice", preview),
+        (kind, active),
+        (kind, waiting),
+        (kind, sandbox.post(canceled, "").await),
+        (kind, sandbox.post(released, "").await),
+        (
+            "Stripe.ApiList<Stripe.SubscriptionSchedule>",
+            sandbox
+                .get(format!("{path}?customer={}", tenant.customer))
+                .await,
+        ),
+    ]
+}
+
 async fn simple(sandbox: &Sandbox, tenant: &Tenant) -> Vec<(&'static str, Value)> {
     let customer = id(&sandbox
         .post("/v1/customers", "name=A&email=a@tenant.example")
@@ -202,6 +248,7 @@ fn node_type(object: &Value) -> Option<&'static str> {
         "product" => "Stripe.Product",
         "setup_intent" => "Stripe.SetupIntent",
         "subscription" => "Stripe.Subscription",
+        "subscription_schedule" => "Stripe.SubscriptionSchedule",
         _ => return None,
     })
 }

@@ -176,3 +176,27 @@ async fn without_a_state_file_every_start_is_the_first() {
         Value::Array(Vec::new())
     );
 }
+
+#[tokio::test]
+async fn a_schedule_takes_its_turn_after_a_restart() {
+    let file = StateFile::new("schedule");
+    let sandbox = file.sandbox();
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let [large, small] = [monthly(&sandbox, 1_000).await, monthly(&sandbox, 400).await];
+    let subscribed = tenant.subscribe(&sandbox, &large, "").await;
+    let form = format!("from_subscription={}", id(&subscribed));
+    let schedule = id(&sandbox.post("/v1/subscription_schedules", form).await);
+    let path = format!("/v1/subscription_schedules/{schedule}");
+    let (start, end) = period(&subscribed);
+    let form = format!(
+        "phases[0][items][0][price]={large}&phases[0][start_date]={start}&phases[0][end_date]={end}\
+         &phases[1][items][0][price]={small}"
+    );
+    let planned = sandbox.post(&path, form).await;
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    assert_eq!(sandbox.get(&path).await, planned);
+    sandbox.advance(&tenant.clock, end).await;
+    let renewed = subscription(&sandbox, &subscribed).await;
+    assert_eq!(renewed["items"]["data"][0]["price"]["id"], small);
+}

@@ -31,7 +31,8 @@
 //!   `/_sandbox/webhooks/flush` sends what a pause kept back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
-//!   `now_offset_seconds` (how far its wall clock is ahead), `meter_lag_seconds` (how long meter events stay out of
+//!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
+//!   (`{"BR": "not_collecting"}`), `meter_lag_seconds` (how long meter events stay out of
 //!   summaries and previews), `newest_meter_event` (which event of a window counts: `received`, the one received
 //!   last, or `timestamp`, the latest by its own account); `GET` shows them.
 //!
@@ -39,7 +40,7 @@
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no coupons, taxes, schedules, Checkout, portal or search.
+//! - There are no coupons, Checkout, portal or search.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
 //!   completed by changing the card's behavior in the control plane and confirming again.
 //! - One API version; requests naming another are refused. The v2 API is absent.
@@ -50,7 +51,8 @@
 //! - Rate limits count per account and mode, not per endpoint too, and no request waits for another's lock.
 //! - `Stripe-Should-Retry` is true for conflicts and 5xx, false for other errors, and absent for rate limits.
 //! - `tax.automatic_tax` of a customer is judged by the presence of a country (and a state or postal code in
-//!   the US and Canada) alone.
+//!   the US and Canada) alone, unless the setting `tax_locations` says `not_collecting`, `failed` or
+//!   `unrecognized_location` of that country. Tax is `tax_percent` everywhere, without rates or jurisdictions.
 //! - Of a meter event the meter, the timestamp and the identifier are checked at once. A customer who does not exist
 //!   and a value that is no whole number of at most 15 digits are found later by Stripe, which tells v2 event
 //!   destinations; here such events are accepted, never count, and are only numbered in `/_sandbox/state`.
@@ -64,6 +66,9 @@
 //! - Each tier is a line, and its flat amount another; a line is rounded half away from zero to the minor unit.
 //! - A customer has one balance, in one currency. An invoice below zero becomes credit by a transaction of type
 //!   `applied_to_invoice`; amounts below Stripe's minimum charge are charged all the same.
+//! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
+//!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
+//!   status after a release at the end) is guessed; the engine's documentation says how.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.
@@ -82,12 +87,14 @@ mod table;
 mod webhook;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::net::{Listener, Scissors};
@@ -140,6 +147,8 @@ impl Arguments {
             now_offset_seconds: 0,
             meter_lag_seconds: 0,
             newest_meter_event: Newest::default(),
+            tax_percent: Decimal::ZERO,
+            tax_locations: BTreeMap::new(),
         };
         Options {
             test: settings(25),

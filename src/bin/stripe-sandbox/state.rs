@@ -1,7 +1,9 @@
 //! Everything one Stripe account holds.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,6 +68,26 @@ pub struct Settings {
     /// Which event of a window counts.
     #[serde(default)]
     pub newest_meter_event: Newest,
+    /// Rate of tax wherever tax is collected.
+    #[serde(default)]
+    pub tax_percent: Decimal,
+    /// Countries for which automatic tax says something else than that it supports them.
+    #[serde(default)]
+    pub tax_locations: BTreeMap<String, TaxLocation>,
+}
+
+/// What automatic tax makes of where a customer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxLocation {
+    /// Tax is calculated.
+    Supported,
+    /// The account collects no tax there.
+    NotCollecting,
+    /// The place is not known.
+    UnrecognizedLocation,
+    /// Stripe could not find it out.
+    Failed,
 }
 
 /// A webhook delivery to be made.

@@ -6,6 +6,7 @@ mod customer_fields;
 pub mod customers;
 mod events;
 mod invoice_payments;
+mod invoice_previews;
 mod invoices;
 mod meter_events;
 mod meters;
@@ -16,6 +17,7 @@ mod prices;
 mod products;
 mod setup_intents;
 mod subscription_items;
+mod subscription_schedules;
 mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
@@ -37,6 +39,7 @@ const ROUTES: &[&[Route]] = &[
     products::ROUTES,
     setup_intents::ROUTES,
     subscription_items::ROUTES,
+    subscription_schedules::ROUTES,
     subscriptions::ROUTES,
     test_clocks::ROUTES,
     webhook_endpoints::ROUTES,
@@ -57,6 +60,7 @@ const EXPANSIONS: &[&[Expansion]] = &[
     products::EXPANSIONS,
     setup_intents::EXPANSIONS,
     subscription_items::EXPANSIONS,
+    subscription_schedules::EXPANSIONS,
     subscriptions::EXPANSIONS,
     test_clocks::EXPANSIONS,
     webhook_endpoints::EXPANSIONS,

@@ -41,7 +41,8 @@ pub(super) const PAYMENT_BEHAVIOR: Shape = Shape::Enum(&[
 pub(super) const PRORATION_BEHAVIOR: Shape =
     Shape::Enum(&["always_invoice", "create_prorations", "none"]);
 
-const PRICE_DATA: &[Field] = &[
+/// A price made along with an item.
+pub(super) const PRICE_DATA: &[Field] = &[
     req("currency", Shape::Str),
     req("product", Shape::Str),
     req(
@@ -290,6 +291,30 @@ pub(super) fn first_item(
     })
 }
 
+/// Reads an item whose price stays what it is.
+pub(super) fn kept_item(
+    state: &mut State,
+    price: &str,
+    params: &Params,
+    at: &str,
+    now: i64,
+) -> Result<Item, StripeError> {
+    let mut item = Item {
+        id: state.new_id("si"),
+        created: now,
+        price: price.to_owned(),
+        quantity: None,
+        metadata: Metadata::new(),
+        period: Period {
+            start: now,
+            end: now,
+        },
+        usage_since: None,
+    };
+    change_item(state, &mut item, params, at)?;
+    Ok(item)
+}
+
 /// The items after an update: each entry changes, removes or adds one; those not named stay.
 pub(super) fn changed_items(
     state: &mut State,
@@ -360,8 +385,8 @@ pub(super) fn check_items(
             .iter()
             .filter_map(|item| state.prices.get(&item.price))
     };
-    if prices().any(|price| price.currency != currency) {
-        return refuse("All prices of a subscription must have its currency.");
+    if let Some(other) = prices().find(|price| price.currency != currency) {
+        return Err(other_currency(&other.currency, currency).param("items"));
     }
     let cadence = lines::cadence_of(state, items);
     if prices().any(|price| lines::cadence(price) != cadence) {
@@ -381,6 +406,13 @@ pub(super) fn check_items(
             item.price
         )),
     }
+}
+
+/// The error about a price in another currency than is expected.
+pub(super) fn other_currency(price: &str, expected: &str) -> StripeError {
+    StripeError::invalid(format!(
+        "The price specified only supports `{price}`. This doesn't match the expected currency: `{expected}`."
+    ))
 }
 
 fn price(state: &mut State, params: &Params, at: &str) -> Result<Option<String>, StripeError> {

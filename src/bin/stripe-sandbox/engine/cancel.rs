@@ -2,7 +2,7 @@
 
 use super::calendar::Period;
 use super::invoices::{self, Draft};
-use super::{dunning, lines, replace_subscription, save_invoice, usage};
+use super::{dunning, lines, replace_subscription, save_invoice, schedules, usage};
 use crate::model::invoice::{BillingReason, Status as InvoiceStatus};
 use crate::model::subscription::{Status, Subscription};
 use crate::state::State;
@@ -111,6 +111,7 @@ pub fn end(state: &mut State, mut subscription: Subscription, now: i64) {
     let rendered = subscription.render(state);
     let customer = subscription.customer.clone();
     let id = subscription.id.clone();
+    schedules::subscription_ended(state, &subscription, now);
     replace_subscription(state, subscription);
     let invoices: Vec<_> = state
         .billing

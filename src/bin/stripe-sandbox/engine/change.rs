@@ -5,7 +5,7 @@ use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
 use super::subscriptions::{PaymentBehavior, ProrationBehavior};
-use super::{cancel, dunning, lifecycle, lines, save_subscription, usage};
+use super::{cancel, dunning, lifecycle, lines, save_subscription, schedules, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
     CollectionMethod, Item, MissingPaymentMethod, PendingUpdate, Status, Subscription,
@@ -161,6 +161,7 @@ pub fn apply(state: &mut State, change: &Change, now: i64) -> Result<(), StripeE
         }
     }
     let Some(invoice) = invoice(state, &before, &planned, change, now) else {
+        schedules::follow(state, &planned.after, now);
         save_subscription(state, planned.after);
         lifecycle::remind_if_near(state, &id, now);
         return Ok(());
@@ -177,10 +178,22 @@ pub fn apply(state: &mut State, change: &Change, now: i64) -> Result<(), StripeE
             _ => {}
         }
     }
+    schedules::follow(state, &planned.after, now);
     save_subscription(state, planned.after);
     bill(state, invoice, change.payment_behavior, now);
     lifecycle::remind_if_near(state, &id, now);
     Ok(())
+}
+
+/// Makes a change nobody waits for, as a schedule does: what it bills is collected like a renewal, after an hour.
+pub fn apply_by_itself(state: &mut State, before: &Subscription, change: &Change, now: i64) {
+    let planned = plan(state, before, change, now);
+    let invoice = invoice(state, before, &planned, change, now);
+    save_subscription(state, planned.after);
+    if let Some(invoice) = invoice {
+        let id = invoices::create(state, invoice);
+        invoices::schedule(state, &id, now);
+    }
 }
 
 /// Carries out a change whose invoice has been paid.
@@ -280,15 +293,19 @@ fn prorate(
     after: &mut Subscription,
     change: &Change,
 ) -> Option<Vec<Line>> {
-    let at = change.proration_date;
-    let mut lines = usage::removed(state, before, &after.items, at);
-    lines.extend(lines::prorations(state, before, &after.items, at));
+    let lines = || {
+        let at = change.proration_date;
+        let mut lines = usage::removed(state, before, &after.items, at);
+        lines.extend(lines::prorations(state, before, &after.items, at));
+        lines
+    };
     match change.proration {
         ProrationBehavior::None => None,
         ProrationBehavior::CreateProrations => {
+            let lines = lines();
             after.pending_lines.extend(lines);
             None
         }
-        ProrationBehavior::AlwaysInvoice => (!lines.is_empty()).then_some(lines),
+        ProrationBehavior::AlwaysInvoice => Some(lines()).filter(|lines| !lines.is_empty()),
     }
 }

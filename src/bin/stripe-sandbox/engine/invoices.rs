@@ -3,11 +3,12 @@
 use super::balance::Entry;
 use super::calendar::{DAY, HOUR, Period};
 use super::due::DRAFT_FOR;
-use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, usage};
+use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, tax, usage};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{
-    CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
+    AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
+use crate::model::tax::InvoiceTax;
 use crate::model::{BalanceChange, Customer, Metadata};
 use crate::state::State;
 
@@ -40,6 +41,7 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
     let mut lines: Vec<Line> = left.cloned().unwrap_or_default();
     lines.extend_from_slice(&subscription.pending_lines);
     lines.extend(draft.lines);
+    let automatic_tax = tax::assess(state, subscription.automatic_tax, customer, &mut lines);
     Invoice {
         id: crate::state::new_id("in"),
         number: None,
@@ -80,7 +82,19 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         refused_payment_method: None,
         overdue: false,
         created_event: None,
+        automatic_tax,
     }
+}
+
+/// Makes out an invoice to a customer who is not, or not quite, the one that is kept, as previews do.
+pub fn address(
+    state: &State,
+    invoice: &mut Invoice,
+    customer: Option<&Customer>,
+    setting: AutomaticTax,
+) {
+    invoice.billed_to = customer.map(billed_to).unwrap_or_default();
+    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
 }
 
 /// Makes the invoice, as a draft nobody advances, and the subscription's latest. Takes up the pending lines.
@@ -146,6 +160,7 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
         return;
     }
     usage::recount(state, &mut invoice);
+    assess_finally(state, &mut invoice);
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
@@ -181,6 +196,25 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     state.emit("invoice.finalized", rendered, None);
     if !owed {
         settle(state, id, Settlement::Payment, now);
+    }
+}
+
+/// Calculates tax by where the customer is now. Not knowing the place turns automatic tax off, here and in the subscription.
+fn assess_finally(state: &mut State, invoice: &mut Invoice) {
+    let subscription = state.billing.subscriptions.get(&invoice.subscription);
+    let Some(mut subscription) = subscription.cloned() else {
+        return;
+    };
+    if invoice.automatic_tax == InvoiceTax::Off {
+        return;
+    }
+    let customer = state.customers.get(&invoice.customer);
+    let setting = subscription.automatic_tax;
+    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
+    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
+        invoice.automatic_tax = InvoiceTax::Disabled;
+        subscription.automatic_tax = AutomaticTax::Disabled;
+        super::save_subscription(state, subscription);
     }
 }
 
@@ -366,6 +400,7 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
     }
 }
 
+/// The customer as an invoice names them.
 fn billed_to(customer: &Customer) -> BilledTo {
     BilledTo {
         address: customer.address.clone(),

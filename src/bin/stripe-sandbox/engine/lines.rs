@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::calendar::{Cadence, Period};
 use super::pricing::{self, PackageRounding, Packages, Scheme, Tier};
-use super::{proration, wording};
-use crate::model::invoice::{CreditedItems, Line};
+use super::{debits, proration, wording};
+use crate::model::invoice::Line;
 use crate::model::subscription::{Item, Subscription};
 use crate::model::{Interval, Price, Round, TiersMode, UsageType};
 use crate::state::{State, new_id};
@@ -141,20 +141,22 @@ pub fn unused(state: &State, subscription: &Subscription, at: i64) -> Vec<Line> 
 }
 
 fn credits(state: &State, subscription: &Subscription, items: &[&Item], at: i64) -> Vec<Line> {
-    let (natural, left) = spans(state, subscription, at);
+    let (_, left) = spans(state, subscription, at);
+    let debits = debits::open(state, subscription);
     let priced = items
         .iter()
         .filter_map(|item| Some((*item, state.prices.get(&item.price)?)));
+    let priced = priced.filter(|(_, price)| !is_metered(price));
     priced
-        .filter(|(_, price)| !is_metered(price))
-        .map(|(item, price)| {
-            let amount = -proration::share(item_amount(state, item), natural, left);
+        .filter_map(|(item, price)| {
+            let given_up = debits::of_item(&debits, &item.id)?;
             let text = wording::credit(&product_name(state, price), quantity(item), at);
-            let credited = charged_before(state, subscription, item);
-            Line {
-                credited,
+            let amount = -given_up.remaining(left);
+            Some(Line {
+                credited: given_up.credited(),
+                credits: given_up.ids(),
                 ..prorated(subscription, item, price, amount, text, left)
-            }
+            })
         })
         .collect()
 }
@@ -171,29 +173,6 @@ fn spans(state: &State, subscription: &Subscription, at: i64) -> (Period, Period
             end: current.end,
         },
     )
-}
-
-/// The lines that charged the item for its current period.
-fn charged_before(
-    state: &State,
-    subscription: &Subscription,
-    item: &Item,
-) -> Option<CreditedItems> {
-    let invoices = state.billing.invoices.iter().rev();
-    let own = |line: &&Line| line.item == item.id && line.price == item.price && line.amount >= 0;
-    let invoice = invoices
-        .filter(|invoice| invoice.subscription == subscription.id)
-        .find(|invoice| invoice.lines.iter().any(|line| own(&line)))?;
-    let lines = invoice
-        .lines
-        .iter()
-        .filter(own)
-        .map(|line| line.id.clone())
-        .collect();
-    Some(CreditedItems {
-        invoice: invoice.id.clone(),
-        lines,
-    })
 }
 
 fn whole(
@@ -258,6 +237,8 @@ fn prorated(
         invoice_item: Some(new_id("ii")),
         credited: None,
         usage: None,
+        credits: Vec::new(),
+        tax: None,
         metadata: item.metadata.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! The engine as a whole, driven through direct calls: what each call leaves behind, to the cent and the second.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use super::run_due;
 use super::subscriptions::{self, End, NewSubscription, PaymentBehavior, ProrationBehavior};
 use crate::model::invoice::{BillingReason, Invoice, Status as InvoiceStatus};
 use crate::model::subscription::{
-    CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
+    AutomaticTax, CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
 };
 use crate::model::{
     BillingScheme, CardBehavior, Customer, Interval, Metadata, PaymentMethod, Price, Product,
@@ -32,6 +34,8 @@ fn state() -> State {
         now_offset_seconds: 0,
         meter_lag_seconds: 0,
         newest_meter_event: Newest::default(),
+        tax_percent: Decimal::ZERO,
+        tax_locations: BTreeMap::new(),
     };
     let mut state = State::new("acct_1", false, settings);
     let card = PaymentMethod {
@@ -122,6 +126,8 @@ fn new(price: &str) -> NewSubscription {
         metadata: Metadata::new(),
         payment_settings: Value::Null,
         end: End::Open,
+        schedule: None,
+        automatic_tax: AutomaticTax::Off,
     }
 }
 
