@@ -82,15 +82,8 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         (Some(TrialEnd::Now), Status::Trialing) => {
             after.trial_end = Some(now);
             after.status = Status::Active;
-            restart(state, &mut after, now);
-            let mut bill = usage::of_trial(state, before, now);
-            bill.extend(lines::charges(
-                state,
-                &after,
-                after.period(),
-                after.period(),
-            ));
-            Some(bill)
+            let used = usage::of_trial(state, before, now);
+            Some([used, restarted(state, &mut after, now)].concat())
         }
         // Nothing is paid for in a trial or a pause, so there is nothing to prorate.
         (_, Status::Trialing | Status::Paused) => {
@@ -101,13 +94,7 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
             let mut bill = credits(change.proration);
             let used = usage::closing(state, before, &after.items, change.proration, now);
             bill.extend(used);
-            restart(state, &mut after, now);
-            bill.extend(lines::charges(
-                state,
-                &after,
-                after.period(),
-                after.period(),
-            ));
+            bill.extend(restarted(state, &mut after, now));
             Some(bill)
         }
         _ => {
@@ -272,11 +259,12 @@ fn move_trial(after: &mut Subscription, start: i64, end: i64) {
     after.set_period(Period { start, end });
 }
 
-/// Aligns the subscription to now.
-fn restart(state: &State, after: &mut Subscription, now: i64) {
+/// Aligns the subscription to now, and charges for the period that begins.
+fn restarted(state: &State, after: &mut Subscription, now: i64) -> Vec<Line> {
     after.billing_cycle_anchor = now;
     let period = lines::cadence_of(state, &after.items).period_containing(now, now);
     after.set_period(period);
+    lines::charges(state, after, period, period)
 }
 
 /// Whether a change of items begins a new period: another interval, or something to pay after nothing.
