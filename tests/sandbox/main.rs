@@ -26,6 +26,7 @@ mod lists;
 mod lives;
 mod payment_methods;
 mod persistence;
+mod preview_properties;
 mod previews;
 mod pricing;
 mod proration;
