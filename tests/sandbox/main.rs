@@ -31,6 +31,7 @@ mod metered_changes;
 mod meters;
 mod payment_methods;
 mod persistence;
+mod preview_properties;
 mod previews;
 mod pricing;
 mod proration;

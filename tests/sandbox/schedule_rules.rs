@@ -193,3 +193,34 @@ async fn a_customer_keeps_one_currency_while_a_schedule_waits() {
     let customer = format!("/v1/customers/{}", tenant.customer);
     assert_eq!(sandbox.get(customer).await["currency"], "eur");
 }
+
+#[tokio::test]
+async fn retries_used_up_abort_the_schedule_with_its_subscription() {
+    let it = Scheduled::at(1_000).await;
+    let more = "&phases[1][duration][interval]=year";
+    it.then(&monthly(&it.sandbox, 2_000).await, more).await;
+    crate::fixtures::cards(
+        &it.sandbox,
+        &it.tenant.customer,
+        "decline:insufficient_funds",
+    )
+    .await;
+    let (_, end) = period(&it.subscription);
+    it.sandbox.advance(&it.tenant.clock, end + 20 * DAY).await;
+    assert_eq!(it.subscription().await["status"], "canceled");
+    assert_eq!(it.schedule().await["status"], "canceled");
+    let events = event_types(&it.sandbox).await;
+    assert!(events.contains(&"subscription_schedule.aborted".to_owned()));
+}
+
+#[tokio::test]
+async fn a_cancel_date_set_by_a_schedule_may_outlive_it() {
+    let it = Scheduled::at(1_000).await;
+    let (_, end) = period(&it.subscription);
+    it.sandbox.post(it.path(), "end_behavior=cancel").await;
+    let release = format!("{}/release", it.path());
+    it.sandbox.post(release, "preserve_cancel_date=true").await;
+    assert_eq!(it.subscription().await["cancel_at"], end);
+    it.sandbox.advance(&it.tenant.clock, end).await;
+    assert_eq!(it.subscription().await["status"], "canceled");
+}

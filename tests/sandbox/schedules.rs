@@ -332,3 +332,44 @@ async fn a_phase_that_is_over_need_not_be_named_and_cannot_be_changed() {
     assert_eq!(phases[0]["end_date"], end);
     assert_eq!(phases[1]["end_date"], at("2026-03-01T00:00:00Z"));
 }
+
+#[tokio::test]
+async fn a_phase_can_be_ended_now_for_the_next_to_begin() {
+    let it = Scheduled::at(3_100).await;
+    let (start, end) = period(&it.subscription);
+    let large = monthly(&it.sandbox, 6_200).await;
+    let now = start + 10 * DAY;
+    it.sandbox.advance(&it.tenant.clock, now).await;
+    let old = text(&item(&it.subscription)["price"]["id"]);
+    let form = format!(
+        "phases[0][items][0][price]={old}&phases[0][start_date]={start}&phases[0][end_date]=now\
+         &phases[1][items][0][price]={large}&phases[1][end_date]={end}&phases[1][metadata][k]=v\
+         &phases[1][proration_behavior]=always_invoice"
+    );
+    let changed = it.sandbox.post(it.path(), form).await;
+    assert_eq!(changed["current_phase"]["start_date"], now);
+    let subscribed = it.subscription().await;
+    assert_eq!(item(&subscribed)["price"]["id"], large);
+    assert_eq!(subscribed["metadata"]["k"], "v");
+    assert_eq!(it.invoice().await["total"], 2_100);
+}
+
+#[tokio::test]
+async fn a_change_a_card_refuses_leaves_schedule_and_subscription_as_they_were() {
+    let it = Scheduled::at(3_100).await;
+    let (start, end) = period(&it.subscription);
+    let large = monthly(&it.sandbox, 6_200).await;
+    it.sandbox.advance(&it.tenant.clock, start + 10 * DAY).await;
+    let cards = format!("/v1/payment_methods?customer={}", it.tenant.customer);
+    let card = ids(&it.sandbox.get(cards).await).swap_remove(0);
+    it.sandbox
+        .post(format!("/v1/payment_methods/{card}/detach"), "")
+        .await;
+    let form = format!(
+        "phases[0][items][0][price]={large}&phases[0][start_date]={start}&phases[0][end_date]={end}\
+         &proration_behavior=always_invoice"
+    );
+    it.sandbox.post(it.path(), form).refused(400).await;
+    assert_eq!(it.schedule().await, it.schedule);
+    assert_eq!(item(&it.subscription().await), item(&it.subscription));
+}

@@ -8,7 +8,6 @@ use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{
     AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
-use crate::model::tax::InvoiceTax;
 use crate::model::{BalanceChange, Customer, Metadata};
 use crate::state::State;
 
@@ -160,7 +159,7 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
         return;
     }
     usage::recount(state, &mut invoice);
-    assess_finally(state, &mut invoice);
+    tax::assess_finally(state, &mut invoice);
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
@@ -196,25 +195,6 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     state.emit("invoice.finalized", rendered, None);
     if !owed {
         settle(state, id, Settlement::Payment, now);
-    }
-}
-
-/// Calculates tax by where the customer is now. Not knowing the place turns automatic tax off, here and in the subscription.
-fn assess_finally(state: &mut State, invoice: &mut Invoice) {
-    let subscription = state.billing.subscriptions.get(&invoice.subscription);
-    let Some(mut subscription) = subscription.cloned() else {
-        return;
-    };
-    if invoice.automatic_tax == InvoiceTax::Off {
-        return;
-    }
-    let customer = state.customers.get(&invoice.customer);
-    let setting = subscription.automatic_tax;
-    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
-    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
-        invoice.automatic_tax = InvoiceTax::Disabled;
-        subscription.automatic_tax = AutomaticTax::Disabled;
-        super::save_subscription(state, subscription);
     }
 }
 

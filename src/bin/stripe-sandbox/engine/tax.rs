@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::pricing::round;
+use super::save_subscription;
 use crate::model::Customer;
-use crate::model::invoice::Line;
+use crate::model::invoice::{Invoice, Line};
 use crate::model::subscription::AutomaticTax;
 use crate::model::tax::{InvoiceTax, LineTax, TaxBehavior};
 use crate::state::{State, TaxLocation};
@@ -52,6 +53,25 @@ pub fn assess(
         });
     }
     InvoiceTax::Complete
+}
+
+/// Calculates tax by where the customer is now. Not knowing the place turns automatic tax off, here and in the subscription.
+pub fn assess_finally(state: &mut State, invoice: &mut Invoice) {
+    let subscription = state.billing.subscriptions.get(&invoice.subscription);
+    let Some(mut subscription) = subscription.cloned() else {
+        return;
+    };
+    if invoice.automatic_tax == InvoiceTax::Off {
+        return;
+    }
+    let customer = state.customers.get(&invoice.customer);
+    let setting = subscription.automatic_tax;
+    invoice.automatic_tax = assess(state, setting, customer, &mut invoice.lines);
+    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
+        invoice.automatic_tax = InvoiceTax::Disabled;
+        subscription.automatic_tax = AutomaticTax::Disabled;
+        save_subscription(state, subscription);
+    }
 }
 
 /// The tax on an amount, or in it.
