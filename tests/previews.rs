@@ -186,10 +186,7 @@ async fn check(sandbox: &Sandbox, session: &Session, case: &Case) -> Result<(), 
             payer.at(end + 7200).await;
             let renewal = payer.invoices().await.pop().unwrap();
             let lines = renewal["lines"]["data"].as_array().unwrap();
-            let since = |line: &&Value| {
-                line["parent"]["type"] == "invoice_item_details" && line["period"]["start"] == now
-            };
-            let billed: i64 = lines.iter().filter(since).map(amount).sum();
+            let billed = prorated_since(lines, now);
             prop_assert_eq!(quote.amount, billed, "on the renewal's invoice");
         }
     }
@@ -200,8 +197,19 @@ fn total(invoice: &Value) -> i64 {
     invoice["total"].as_i64().unwrap()
 }
 
-fn amount(line: &Value) -> i64 {
-    line["amount"].as_i64().unwrap()
+/// What the lines that prorate from a time come to.
+fn prorated_since(lines: &[Value], start: i64) -> i64 {
+    let is_proration = |line: &Value| {
+        let parent = &line["parent"];
+        ["subscription_item_details", "invoice_item_details"]
+            .iter()
+            .any(|details| parent[details]["proration"] == true)
+    };
+    lines
+        .iter()
+        .filter(|line| is_proration(line) && line["period"]["start"] == start)
+        .map(|line| line["amount"].as_i64().unwrap())
+        .sum()
 }
 
 /// A customer on a clock of its own.
@@ -306,10 +314,7 @@ impl<'a> Payer<'a> {
             .post("/v1/invoices/create_preview", &form)
             .await;
         let lines = preview["lines"]["data"].as_array().unwrap();
-        let since = |line: &&Value| {
-            line["parent"]["type"] == "invoice_item_details" && line["period"]["start"] == start
-        };
-        lines.iter().filter(since).map(amount).sum()
+        prorated_since(lines, start)
     }
 }
 
