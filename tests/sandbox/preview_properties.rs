@@ -104,6 +104,10 @@ async fn hold(sandbox: &Sandbox, case: &Case) {
     let mut now = at(START);
     for (plan, behavior, share) in &case.changes {
         let (start, end) = period(&subscribed);
+        if end - now < 4 * HOUR {
+            // An hour later the period might be over, and with it what was previewed.
+            break;
+        }
         let from = now.max(start);
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
         let date = (from + ((end - from) as f64 * share) as i64).min(end - 2 * HOUR);

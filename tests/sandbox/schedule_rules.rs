@@ -224,3 +224,32 @@ async fn a_cancel_date_set_by_a_schedule_may_outlive_it() {
     it.sandbox.advance(&it.tenant.clock, end).await;
     assert_eq!(it.subscription().await["status"], "canceled");
 }
+
+#[tokio::test]
+async fn a_phase_begins_although_the_trial_before_it_ends_in_a_pause() {
+    let sandbox = Sandbox::start();
+    let tenant = Tenant::without_card(&sandbox, START).await;
+    let [large, small] = [
+        monthly(&sandbox, 2_000).await,
+        monthly(&sandbox, 1_000).await,
+    ];
+    let more = "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause";
+    let subscription = tenant.subscribe(&sandbox, &large, more).await;
+    let form = format!("from_subscription={}", id(&subscription));
+    let schedule = sandbox.post("/v1/subscription_schedules", form).await;
+    let end = at(START) + 7 * DAY;
+    assert_eq!(schedule["phases"][0]["trial_end"], end);
+    let it = Scheduled {
+        sandbox,
+        tenant,
+        subscription,
+        schedule,
+    };
+    let more = "&phases[0][trial_end]=1767830400&phases[1][duration][interval]=year";
+    it.then(&small, more).await;
+    it.sandbox.advance(&it.tenant.clock, end + DAY).await;
+    let paused = it.subscription().await;
+    assert_eq!(paused["status"], "paused");
+    assert_eq!(item(&paused)["price"]["id"], small);
+    assert_eq!(it.schedule().await["current_phase"]["start_date"], end);
+}

@@ -110,7 +110,11 @@ pub fn pause(state: &mut State, mut subscription: Subscription) {
 fn end_trial(state: &mut State, mut subscription: Subscription, now: i64) {
     match without_payment_method(state, &subscription) {
         Some(MissingPaymentMethod::Cancel) => return cancel::end(state, subscription, now),
-        Some(MissingPaymentMethod::Pause) => return pause(state, subscription),
+        Some(MissingPaymentMethod::Pause) => {
+            let id = subscription.id.clone();
+            pause(state, subscription);
+            return schedules::catch_up(state, &id, now);
+        }
         _ => {}
     }
     subscription.status = Status::Active;

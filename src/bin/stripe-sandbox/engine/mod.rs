@@ -26,6 +26,7 @@
 //!   it says and all that `default_settings` says, whatever was changed directly in between.
 //! * A schedule whose last phase is over is `completed`, also when it lets its subscription go; `released_at` and
 //!   `released_subscription` are set then, too. With `end_behavior=cancel` the subscription's `cancel_at` is the schedule's end.
+//! * The current phase of a trial, written without its `trial_end`, leaves the trial as it is.
 //! * Schedules do not start in the past, have no pauses, no invoice items, and no trials but in the phase that begins the subscription.
 //! * Three-decimal currencies are rounded to one minor unit, where card networks want tens.
 //! * Each tier of a graduated price is a line, rounded by itself, and so is a tier's flat amount.

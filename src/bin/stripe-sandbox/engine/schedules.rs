@@ -67,10 +67,18 @@ pub fn step(state: &mut State, subscription: Subscription, now: i64) -> Step {
     if renews_at(&subscription) == Some(now) {
         return Step::GoOn(Box::new(subscription));
     }
+    let begins = phase.span.start;
     let change = turn(state, &subscription, phase, &terms);
-    mark(state, schedule, now);
+    mark(state, schedule, begins);
     change::apply_by_itself(state, &subscription, &change, now);
     Step::Done
+}
+
+/// Lets a phase begin that a renewal was to begin, where there was none because the subscription has been paused.
+pub fn catch_up(state: &mut State, subscription: &str, now: i64) {
+    if let Some(subscription) = state.billing.subscriptions.get(subscription).cloned() {
+        step(state, subscription, now);
+    }
 }
 
 /// The phase that begins at `at`, and its terms with the schedule's defaults filled in.
