@@ -84,7 +84,7 @@ async fn a_hundred_edits_with_crashes_between_leave_one_subscription_and_the_rig
         }
         settle(&payer).await;
         ledger.note(&payer, now).await;
-        now += random.i64(1..9) * DAY + random.i64(..DAY);
+        now += random.i64(1..9) * DAY + random.i64(0..DAY);
         payer.at(now - START).await;
         ledger.note(&payer, now).await;
     }

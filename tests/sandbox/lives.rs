@@ -365,6 +365,15 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
             life.advance().await;
             life.audit().await;
         }
+        if seed == 1 {
+            // Nor here: a schedule that is left alone until it is through.
+            let subscribed = life.tenant.subscribe(&sandbox, &prices[1], "").await;
+            life.schedule(&subscribed).await;
+            for _ in 0..6 {
+                life.advance().await;
+                life.audit().await;
+            }
+        }
         for step in 0..LENGTH {
             println!("seed {seed}, step {step}");
             life.step().await;
@@ -387,6 +396,7 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
         "schedule active",
         "schedule canceled",
         "schedule completed",
+        "schedule released",
         "trialing",
     ];
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), all);
