@@ -51,7 +51,7 @@ pub(super) async fn converge(
     observed: Observed,
     status: &mut TenantBillingStatus,
 ) -> Result<Converged, Error> {
-    let recorded = status::recorded(&tenant.status);
+    let mut recorded = status::recorded(&tenant.status);
     let unedited = if recorded.applied_digest.as_deref() == Some(desired.digest().as_str()) {
         Unedited::Yes
     } else {
@@ -88,6 +88,8 @@ pub(super) async fn converge(
             Next::Step(step) => {
                 run.record_change(step, &plan).await?;
                 let ran = run.step(step, &observed).await?;
+                // What was noted before the step tells whose the object is that it made.
+                recorded = status::recorded(run.status);
                 if ran == Ran::Done && step.is_repair(unedited) {
                     reverted.extend(step.changes().iter().map(as_reverted));
                 }

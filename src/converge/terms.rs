@@ -32,6 +32,7 @@ impl Terms {
     }
 
     /// The same prices in another quantity.
+    #[must_use]
     pub fn with_quantity(&self, quantity: i64) -> Self {
         Self {
             quantity,

@@ -24,10 +24,13 @@ pub(crate) enum Chapter {
     StayAfterAll,
     Cancel,
     SubscribeAgain,
+    MoreSeats,
+    Downgrade,
+    Withdrawal,
     Deletion,
 }
 
-pub(crate) const LIFE: [Chapter; 11] = [
+pub(crate) const LIFE: [Chapter; 14] = [
     Chapter::StarterPlan,
     Chapter::ProPlan,
     Chapter::Onboarding,
@@ -38,6 +41,9 @@ pub(crate) const LIFE: [Chapter; 11] = [
     Chapter::StayAfterAll,
     Chapter::Cancel,
     Chapter::SubscribeAgain,
+    Chapter::MoreSeats,
+    Chapter::Downgrade,
+    Chapter::Withdrawal,
     Chapter::Deletion,
 ];
 
@@ -55,9 +61,15 @@ impl Chapter {
             }
             Self::Rename => world.edit(TENANT, renamed("Acme Ltd")).await,
             Self::LongerTrial => world.edit(TENANT, json!({"trial": {"days": 30}})).await,
-            Self::Upgrade => {
+            Self::Upgrade | Self::Withdrawal => {
                 world
                     .edit(TENANT, json!({"plan": world.plan_name("pro")}))
+                    .await;
+            }
+            Self::MoreSeats => world.edit(TENANT, json!({"quantity": 3})).await,
+            Self::Downgrade => {
+                world
+                    .edit(TENANT, json!({"plan": world.plan_name("starter")}))
                     .await;
             }
             Self::CancelAtPeriodEnd => world.edit(TENANT, lifecycle("CancelAtPeriodEnd")).await,
@@ -183,9 +195,12 @@ pub(crate) async fn stripe(world: &World) -> Value {
         let of = format!("customer={}", id(customer));
         let subscriptions = list(world, &format!("/v1/subscriptions?status=all&{of}")).await;
         let invoices = list(world, &format!("/v1/invoices?{of}")).await;
+        let schedules = list(world, &format!("/v1/subscription_schedules?{of}")).await;
         tenants.push(json!({
             "name": customer["name"], "email": customer["email"], "metadata": customer["metadata"],
             "subscriptions": subscriptions.iter().map(subscription).collect::<Vec<_>>(),
+            "prorations": prorations(world, &subscriptions).await,
+            "schedules": schedules.iter().map(schedule).collect::<Vec<_>>(),
             "invoices": invoices.iter().map(|invoice| json!({
                 "total": invoice["total"], "paid": invoice["amount_paid"],
                 "status": invoice["status"], "reason": invoice["billing_reason"],
@@ -204,6 +219,29 @@ pub(crate) async fn stripe(world: &World) -> Value {
     serde_json::from_str(&all.to_string().replace(&world.namespace, "NAMESPACE")).unwrap()
 }
 
+/// How many lines the next invoice has for changes within the period.
+async fn prorations(world: &World, subscriptions: &[Value]) -> usize {
+    let Some(live) = subscriptions.iter().find(|s| s["status"] == "active") else {
+        return 0;
+    };
+    let form = [("subscription", id(live))];
+    let preview = world
+        .stripe
+        .post("/v1/invoices/create_preview", &form)
+        .await;
+    let lines = preview["lines"]["data"].as_array().unwrap();
+    let proration = |line: &&Value| {
+        line["parent"]["subscription_item_details"]["proration"] == true
+            || line["parent"]["invoice_item_details"]["proration"] == true
+    };
+    lines.iter().filter(proration).count()
+}
+
+fn schedule(schedule: &Value) -> Value {
+    let phases = schedule["phases"].as_array().unwrap();
+    json!({"status": schedule["status"], "phases": phases.len(), "metadata": schedule["metadata"]})
+}
+
 fn subscription(subscription: &Value) -> Value {
     let start = subscription["start_date"].as_i64().unwrap();
     let items = subscription["items"]["data"].as_array().unwrap();
@@ -214,6 +252,7 @@ fn subscription(subscription: &Value) -> Value {
         "cancel_at_period_end": subscription["cancel_at_period_end"],
         "trial_seconds": subscription["trial_end"].as_i64().map(|end| end - start),
         "metadata": subscription["metadata"],
+        "scheduled": subscription["schedule"].is_string(),
     })
 }
 

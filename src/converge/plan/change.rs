@@ -156,7 +156,7 @@ impl Run<'_> {
             } else {
                 Cause::Wanted
             },
-            changes: self.described(sold.as_ref(), to),
+            changes: described(sold.as_ref(), to),
         });
     }
 
@@ -266,31 +266,30 @@ impl Run<'_> {
             self.situation.now,
         ));
     }
+}
 
-    /// Prices and quantity, before and after, for people.
-    fn described(&self, sold: Option<&Terms>, to: &Terms) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let price = |terms: &Terms| {
-            let usage: String = terms.usage.iter().map(|p| format!(", {}", p.id)).collect();
-            format!(
-                "{} ({}{usage})",
-                terms.with_quantity(1).label(),
-                terms.base.id
-            )
-        };
-        if sold.is_none_or(|sold| !sold.same_prices(to)) {
-            let before = sold.map(price).unwrap_or_default();
-            changes.push(Change::new("subscription.price", &before, &price(to)));
-        }
-        if let Some(sold) = sold.filter(|sold| sold.quantity != to.quantity) {
-            changes.push(Change::new(
-                "subscription.quantity",
-                &sold.quantity.to_string(),
-                &to.quantity.to_string(),
-            ));
-        }
-        changes
+/// Prices and quantity, before and after, for people.
+fn described(sold: Option<&Terms>, to: &Terms) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let price = |terms: &Terms| {
+        let ids: Vec<&str> = std::iter::once(&terms.base)
+            .chain(&terms.usage)
+            .map(|price| price.id.as_str())
+            .collect();
+        format!("{} ({})", terms.with_quantity(1).label(), ids.join(", "))
+    };
+    if sold.is_none_or(|sold| !sold.same_prices(to)) {
+        let before = sold.map(price).unwrap_or_default();
+        changes.push(Change::new("subscription.price", &before, &price(to)));
     }
+    if let Some(sold) = sold.filter(|sold| sold.quantity != to.quantity) {
+        changes.push(Change::new(
+            "subscription.quantity",
+            &sold.quantity.to_string(),
+            &to.quantity.to_string(),
+        ));
+    }
+    changes
 }
 
 fn too_much(quote: &Quote, desired: &Desired, to: &Terms) -> Hold {

@@ -3,7 +3,7 @@
 use stripe_billing::invoice::{
     CreatePreviewInvoice, CreatePreviewInvoiceSubscriptionDetails,
     CreatePreviewInvoiceSubscriptionDetailsItems,
-    CreatePreviewInvoiceSubscriptionDetailsProrationBehavior,
+    CreatePreviewInvoiceSubscriptionDetailsProrationBehavior as PreviewBehavior,
 };
 use stripe_billing::subscription::{
     CreateSubscription, CreateSubscriptionAutomaticTax, CreateSubscriptionItems,
@@ -193,13 +193,12 @@ pub(in crate::stripe) fn preview(request: &QuoteRequest) -> Result<RequestBuilde
             Ok(item)
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    use CreatePreviewInvoiceSubscriptionDetailsProrationBehavior as Behavior;
     let mut details = CreatePreviewInvoiceSubscriptionDetails::new();
     details.items = Some(items);
     details.proration_behavior = Some(match (request.proration, request.charged) {
-        (Proration::None, _) => Behavior::None,
-        (Proration::Create, Charged::Now) => Behavior::CreateProrations,
-        _ => Behavior::AlwaysInvoice,
+        (Proration::None, _) => PreviewBehavior::None,
+        (Proration::Create, Charged::Now) => PreviewBehavior::CreateProrations,
+        _ => PreviewBehavior::AlwaysInvoice,
     });
     if request.proration != Proration::None {
         details.proration_date = Some(request.proration_date.as_second());

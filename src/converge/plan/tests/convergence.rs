@@ -189,32 +189,31 @@ fn reached(
         prop_assert_eq!(sold(&price.id).map(|item| item.quantity), Some(None));
     }
     let offer = Terms::of_offer(&desired.plan, &desired.offer, desired.quantity);
-    match &plan.change {
+    if let Some(change) = &plan.change {
         // Scheduled: by the operator's own schedule, which leads to the offer or keeps old prices.
-        Some(change) => {
-            prop_assert_eq!(change.state, PlanChangeState::Scheduled);
-            let schedule = subscription
-                .schedule
-                .as_ref()
-                .expect("nothing is scheduled");
-            prop_assert_eq!(schedule.key.as_ref(), Some(&desired.key));
-            let last = schedule.phases.last().unwrap();
-            prop_assert!(
-                last.items.iter().any(|item| item.price == change.to.base.id
+        prop_assert_eq!(change.state, PlanChangeState::Scheduled);
+        let schedule = subscription
+            .schedule
+            .as_ref()
+            .expect("nothing is scheduled");
+        prop_assert_eq!(schedule.key.as_ref(), Some(&desired.key));
+        let last = schedule.phases.last().unwrap();
+        prop_assert!(
+            last.items
+                .iter()
+                .any(|item| item.price == change.to.base.id
                     && item.quantity == Some(desired.quantity))
-            );
-        }
-        None => {
-            let own = subscription
-                .schedule
-                .as_ref()
-                .is_some_and(|s| s.key.is_some());
-            prop_assert!(!own, "a schedule is left over");
-            prop_assert_eq!(agreed.quantity, desired.quantity);
-            let kept = desired.rollout.existing == Existing::Grandfather
-                && agreed.plan.as_ref() == Some(&desired.plan);
-            prop_assert!(kept || agreed.same(&offer));
-        }
+        );
+    } else {
+        let own = subscription
+            .schedule
+            .as_ref()
+            .is_some_and(|s| s.key.is_some());
+        prop_assert!(!own, "a schedule is left over");
+        prop_assert_eq!(agreed.quantity, desired.quantity);
+        let kept = desired.rollout.existing == Existing::Grandfather
+            && agreed.plan.as_ref() == Some(&desired.plan);
+        prop_assert!(kept || agreed.same(&offer));
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
             made.trial_days = Some(*declared_trial_days);
             made.items[0].price = offer.base.clone();
             made.items[0].quantity = Some(*quantity);
-            let usage = offer.usage.iter().map(|price| metered_item(price));
+            let usage = offer.usage.iter().map(metered_item);
             made.items.extend(usage);
             made.currency.clone_from(&offer.base.currency);
             made.automatic_tax = *automatic_tax;
