@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
+use rust_decimal::Decimal;
 use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
@@ -46,6 +47,8 @@ pub(super) struct Context {
     pub(super) blind: RwLock<Option<stripe::Error>>,
     /// Every object is looked at again after this long, even if nothing happens.
     pub(super) resync: Duration,
+    /// How many times more, or less, a plan may cost than before without a person's approval.
+    pub(super) max_price_jump: Decimal,
 }
 
 impl Context {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-pub(super) use self::catalogue::{PriceView, ProductView};
+pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
 use super::error::{Class, Error};
 use super::event_view::EventView;
 use crate::api::Address;
