@@ -91,7 +91,9 @@ pub fn plan(
     }
     let mut steps = meter_steps(desired, observed);
     steps.extend(product_step(desired, observed));
-    for price in &wanted {
+    // The base last: without it a version counts as never sold, so that a plan that was half made
+    // when the operator died is not taken for an older version of itself.
+    for price in wanted.iter().rev() {
         match &price.found {
             Found::There(found) if found.price.active => {}
             Found::There(found) => {

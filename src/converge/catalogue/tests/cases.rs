@@ -40,9 +40,9 @@ fn usage_gets_a_meter_and_then_a_price_for_it() {
         "+ create meter queries",
         "+ create meter storage",
         "+ create product tb_pro_",
-        "+ create base price tenantbilling/pro/",
-        "+ create usage/queries price tenantbilling/pro/usage/queries/",
         "+ create usage/storage price tenantbilling/pro/usage/storage/",
+        "+ create usage/queries price tenantbilling/pro/usage/queries/",
+        "+ create base price tenantbilling/pro/",
     ];
     assert_eq!(told.len(), expected.len());
     for (told, expected) in told.iter().zip(expected) {

@@ -19,7 +19,13 @@ fn metered(included: i64, amount: &str) -> DesiredPlan {
 
 /// The message that holds the change from one plan to the other.
 fn jump(old: &DesiredPlan, new: &DesiredPlan) -> Option<String> {
-    let result = plan(new, &converged(old), &circumstances());
+    let observed = converged(old);
+    let sold = plan(old, &observed, &circumstances()).sold;
+    let recorded = Circumstances {
+        recorded: ids(&sold).into_iter().map(str::to_owned).collect(),
+        ..circumstances()
+    };
+    let result = plan(new, &observed, &recorded);
     let hold = result.hold?;
     assert_eq!(hold.reason, reason::PRICE_CHANGE_HELD);
     assert_eq!(result.steps, []);

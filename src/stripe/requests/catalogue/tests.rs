@@ -128,9 +128,9 @@ fn a_metered_price_names_its_meter_and_has_decimals_or_tiers() {
     let made = steps(&plan);
     let [
         _,
-        _,
-        CatalogueStep::CreatePrice(storage),
         CatalogueStep::CreatePrice(queries),
+        CatalogueStep::CreatePrice(storage),
+        _,
     ] = &made[..]
     else {
         panic!("{made:?}")
@@ -170,7 +170,7 @@ fn a_metered_price_names_its_meter_and_has_decimals_or_tiers() {
         "expand[0]=tiers",
     ];
     let body = [&common[..], &own].concat();
-    assert_request(&plan, &made[3], "POST /prices", &body);
+    assert_request(&plan, &made[1], "POST /prices", &body);
 }
 
 #[test]
