@@ -71,8 +71,8 @@ pub struct PlanPrice {
     /// Fee per period in major units of the currency.
     pub amount: String,
     /// Its currency.
-    #[serde(default)]
-    pub currency: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// `Month` or `Year`.
     pub interval: Interval,
 }

@@ -129,7 +129,7 @@ fn record_prices(status: &mut BillingPlanStatus, seen: PlanSeen<'_>) {
         amount: amount
             .map(|amount| money::format(amount, &facts.currency))
             .unwrap_or_default(),
-        currency: facts.currency.clone(),
+        currency: Some(facts.currency.clone()),
         interval: facts.interval.unwrap_or_default(),
     });
     let counted = |id: &str| {
