@@ -3,7 +3,11 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{eventually, process::Operator, world::World};
+use crate::support::{
+    eventually,
+    process::Operator,
+    world::{World, condition, is_current},
+};
 use crate::{monthly, prices, until_plan, with_queries, writes};
 
 /// The manifests of a plan, one after the other, each so that it is not held.
@@ -27,7 +31,7 @@ fn with_usage() -> Vec<Value> {
 async fn live(life: Life, crash: Option<(usize, &str)>) -> (usize, Value) {
     let world = World::new().await;
     let mut operator = world.operator().await;
-    let fault = match crash {
+    let mut fault = match crash {
         Some((nth, kind)) => {
             let fault = json!({
                 "method": "POST", "path": "/v1/", "skip": nth, "kind": kind, "times": 1,
@@ -38,11 +42,7 @@ async fn live(life: Life, crash: Option<(usize, &str)>) -> (usize, Value) {
     };
     for manifest in life() {
         world.plan_with("pro", manifest).await;
-        operator = reached(&world, operator, fault.as_deref()).await;
-        until_plan(&world, "pro", "settled", |plan| {
-            plan["status"]["olderPriceCount"] == 0
-        })
-        .await;
+        operator = reached(&world, operator, &mut fault).await;
     }
     let writes = writes(&world).await.len();
     let found = stripe(&world).await;
@@ -52,30 +52,33 @@ async fn live(life: Life, crash: Option<(usize, &str)>) -> (usize, Value) {
 }
 
 /// Waits until the plan is as its manifest says, killing the operator once if the fault meets it.
-async fn reached(world: &World, operator: Operator, fault: Option<&str>) -> Operator {
+async fn reached(world: &World, operator: Operator, fault: &mut Option<String>) -> Operator {
+    let settled = until_plan(world, "pro", "settled", |plan| {
+        let ready = condition(plan, "Ready");
+        is_current(plan) && ready["status"] == "True" && plan["status"]["olderPriceCount"] == 0
+    });
     let met = async {
-        match fault {
-            Some(fault) => {
-                eventually("the fault meets a request", async || {
-                    let hits = world.stripe.fault_hits(fault).await;
-                    (hits > 0)
-                        .then_some(())
-                        .ok_or_else(|| "none yet".to_owned())
-                })
-                .await;
-            }
-            None => std::future::pending().await,
-        }
+        let Some(fault) = fault.as_deref() else {
+            return std::future::pending().await;
+        };
+        eventually("the fault meets a request", async || {
+            let hits = world.stripe.fault_hits(fault).await;
+            (hits > 0)
+                .then_some(())
+                .ok_or_else(|| "none yet".to_owned())
+        })
+        .await;
     };
     tokio::select! {
-        _ = world.plan_reason("pro", "Succeeded") => return operator,
+        _ = settled => return operator,
         () = met => {}
     }
     operator.kill();
-    world.stripe.clear_fault(fault.unwrap_or_default()).await;
-    let operator = world.operator().await;
-    world.plan_reason("pro", "Succeeded").await;
-    operator
+    world
+        .stripe
+        .clear_fault(&fault.take().unwrap_or_default())
+        .await;
+    Box::pin(reached(world, world.operator().await, fault)).await
 }
 
 /// Everything in Stripe that plans make, without what differs from world to world.

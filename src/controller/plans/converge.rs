@@ -48,9 +48,9 @@ impl Run<'_> {
     /// What is to be said from what was seen before; `None` when Stripe has to be asked, or changed.
     pub(super) fn from_memory(&self, known: &Sighting) -> Option<Seen> {
         let plan = self.plan(&known.observed, &known.in_use);
-        plan.steps
-            .is_empty()
-            .then(|| self.seen(known.observed.clone(), plan, known.in_use.clone()))
+        // What cannot be sold waits for something in Stripe: that has to be looked for.
+        let settled = plan.steps.is_empty() && !plan.sold.is_empty();
+        settled.then(|| self.seen(known.observed.clone(), plan, known.in_use.clone()))
     }
 
     /// Runs the plan's steps. The product's id, a price's lookup key and a meter's event name are
