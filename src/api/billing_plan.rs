@@ -83,7 +83,9 @@ pub use self::usage::{Aggregation, Granularity, Rate, TaxBehavior, UsagePrice, U
     validation = Rule::new(rules::TWO_DECIMALS)
         .message("an amount has more than the 2 decimals that the currency has"),
     validation = Rule::new(rules::THREE_DECIMALS)
-        .message("an amount has more than the 3 decimals that the currency has")
+        .message("an amount has more than the 3 decimals that the currency has"),
+    validation = Rule::new("!has(self.usage) || self.usage.all(a, self.usage.exists_one(b, b.meter == a.meter))")
+        .message("two entries of usage name one meter; a meter can be charged for once, with tiers if need be")
 )]
 pub struct BillingPlanSpec {
     /// Name of the product as customers see it on invoices. Defaults to the plan's own name.
@@ -104,7 +106,6 @@ pub struct BillingPlanSpec {
     /// most 19, because a subscription has at most 20 items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 19))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["meter".into()]))]
     pub usage: Vec<UsagePrice>,
 
     /// Whether the amounts contain the tax. Only matters where Stripe calculates taxes.

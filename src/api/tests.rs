@@ -106,6 +106,17 @@ fn usage_is_charged_in_exactly_one_way() {
 }
 
 #[test]
+fn a_meter_is_charged_for_once() {
+    let usage = |meters: &[&str]| {
+        let entry = |meter: &&str| json!({"meter": meter, "overage": {"amount": "1"}});
+        plan_with(&json!({"usage": meters.iter().map(entry).collect::<Vec<_>>()}))
+    };
+    assert!(validate_cel(&usage(&["a", "b"])).is_ok());
+    let refused = validate_cel(&usage(&["a", "b", "a"])).unwrap_err();
+    assert!(refused.to_string().contains("name one meter"), "{refused}");
+}
+
+#[test]
 fn amounts_have_the_decimals_of_the_currency() {
     let plan = |currency: &str, base: &str, rate: &str, tier: &str| {
         plan_with(&json!({

@@ -3,16 +3,14 @@
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::support::world::World;
+use crate::support::world::{World, refusal};
 use crate::writes;
 
 /// What a wrong plan is told, by a server that knows the rule or else by the operator.
 async fn told(world: &World, name: &str, answer: Result<DynamicObject, kube::Error>) -> String {
     match answer {
         Ok(_) => world.plan_stalled(name, "InvalidSpec").await,
-        // Not every server calls a meter that is named twice invalid.
-        Err(kube::Error::Api(status)) => status.message,
-        Err(other) => panic!("{other:?}"),
+        refused => refusal(refused),
     }
 }
 
