@@ -37,7 +37,7 @@ pub(super) async fn reconcile(
     }
     let looked = match look(&object, &context).await {
         Ok(Look::TooSoon(wait)) => return Ok(Action::requeue(wait)),
-        Ok(Look::Took(looked)) => looked,
+        Ok(Look::Took(looked)) => *looked,
         Err(error) => match error.outcome() {
             Some(outcome) => Looked::blind(outcome),
             None => return Err(error),
@@ -70,9 +70,15 @@ pub(super) fn sharing(context: &Context, changed: &PlanObject) -> Vec<PlanRef> {
 
 enum Look {
     /// It was taken.
-    Took(Looked),
+    Took(Box<Looked>),
     /// Nothing but counts can have changed, and those were written a moment ago.
     TooSoon(Duration),
+}
+
+impl Look {
+    fn took(looked: Looked) -> Self {
+        Self::Took(Box::new(looked))
+    }
 }
 
 /// What a look came to.
@@ -96,13 +102,13 @@ impl Looked {
 async fn look(object: &PlanObject, context: &Context) -> Result<Look, Error> {
     let desired = match settled(object, context) {
         Ok(desired) => desired,
-        Err(outcome) => return Ok(Look::Took(Looked::blind(outcome))),
+        Err(outcome) => return Ok(Look::took(Looked::blind(outcome))),
     };
     let session = context.stripe.session().await?;
     let account = session.account().clone();
     let status = object.status_or_default();
     if let Some(outcome) = wrong_account(&status, &account) {
-        return Ok(Look::Took(Looked {
+        return Ok(Look::took(Looked {
             outcome,
             seen: None,
             account: Some(account),
@@ -117,7 +123,7 @@ async fn look(object: &PlanObject, context: &Context) -> Result<Look, Error> {
     };
     let about = subject(object, context, &account);
     let known = context.catalogue.sighting(&object.name_any(), &about);
-    let seen = match known.and_then(|known| Some((run.from_memory(&known)?, known))) {
+    let seen = match known.and_then(|known| Some((run.recall(&known)?, known))) {
         Some((_, known)) if known.too_soon().is_some() => {
             return Ok(Look::TooSoon(known.too_soon().unwrap_or_default()));
         }
@@ -143,7 +149,7 @@ async fn look(object: &PlanObject, context: &Context) -> Result<Look, Error> {
             "the product, prices and meters in Stripe are as the manifest says".into(),
         ),
     };
-    Ok(Look::Took(Looked {
+    Ok(Look::took(Looked {
         outcome,
         seen: Some((desired, seen)),
         account: Some(account),

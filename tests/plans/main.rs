@@ -42,7 +42,7 @@ async fn annotate(world: &World, plan: &str, annotation: &str, value: &str) {
     plans
         .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
         .await
-        .expect("annotating a plan");
+        .unwrap();
 }
 
 /// Asks for an immediate look at a plan.

@@ -202,3 +202,42 @@ async fn meters_made(world: &World) -> usize {
         .filter(|path| **path == "/v1/billing/meters")
         .count()
 }
+
+#[tokio::test]
+async fn counts_are_published_without_asking_stripe() {
+    let world = World::new().await;
+    let _operator = world.operator().await;
+    world.plan_with("pro", with_queries()).await;
+    until_plan(&world, "pro", "counted", |plan| {
+        plan["status"]["subscribers"] == 0
+    })
+    .await;
+    world.tenant("acme", "pro").await;
+    world.ready("acme").await;
+    world.stripe.forget_requests().await;
+    // A plan that may share a meter with it is a reason to look at it, not at Stripe.
+    eventually("a subscriber is counted", async || {
+        let tick = jiff::Timestamp::now().as_millisecond();
+        world.plan_with("other", named(tick)).await;
+        let plan = world.get_plan("pro").await;
+        let counted = plan["status"]["subscribers"] == 1;
+        counted
+            .then_some(())
+            .ok_or_else(|| format!("it is {plan:#}"))
+    })
+    .await;
+    let requests = world.stripe.requests().await;
+    let own = format!("tb_{}_pro_", world.namespace.replace('-', "_"));
+    let asked: Vec<&Value> = requests
+        .iter()
+        .filter(|request| request.to_string().contains(&own))
+        .collect();
+    assert_eq!(asked, Vec::<&Value>::new());
+    world.finish().await;
+}
+
+fn named(tick: i64) -> Value {
+    let mut plan = crate::monthly("29.00");
+    plan["displayName"] = json!(format!("Other {tick}"));
+    plan
+}

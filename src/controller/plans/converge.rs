@@ -46,7 +46,7 @@ pub(super) struct Seen {
 
 impl Run<'_> {
     /// What is to be said from what was seen before; `None` when Stripe has to be asked, or changed.
-    pub(super) fn from_memory(&self, known: &Sighting) -> Option<Seen> {
+    pub(super) fn recall(&self, known: &Sighting) -> Option<Seen> {
         let plan = self.plan(&known.observed, &known.in_use);
         // What cannot be sold waits for something in Stripe: that has to be looked for.
         let settled = plan.steps.is_empty() && !plan.sold.is_empty();
@@ -150,10 +150,10 @@ impl Run<'_> {
             });
         Seen {
             observed,
+            plan,
             subscribers,
             in_use,
             may_archive_later,
-            plan,
         }
     }
 

@@ -4,6 +4,7 @@ mod cases;
 mod convergence;
 mod input;
 mod jumps;
+mod meters;
 
 use std::collections::BTreeSet;
 

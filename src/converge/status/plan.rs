@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::{
     BillingPlanStatus, CurrentPrice, OlderPrice, PlanMeter, PlanPrice, RolloutStatus,
 };
-use crate::converge::catalogue::{CataloguePlan, CataloguePrice, DesiredPlan, ObservedPlan};
+use crate::converge::catalogue::{CataloguePlan, CataloguePrice, DesiredPlan, ObservedPlan, Rates};
 use crate::converge::conditions::{Conditions, Outcome};
 use crate::converge::money;
 use crate::converge::observed::{Account, Component};
@@ -121,14 +121,15 @@ fn record_prices(status: &mut BillingPlanStatus, seen: PlanSeen<'_>) {
         return;
     };
     let facts = &base.price;
-    let amount = base.rates.as_ref().and_then(|rates| rates.whole_unit());
+    let amount = base.rates.as_ref().and_then(Rates::whole_unit);
     status.product_id = Some(facts.product.clone());
     status.price = Some(PlanPrice {
         id: facts.id.clone(),
         lookup_key: facts.lookup_key.clone().unwrap_or_default(),
-        amount: amount
-            .map(|amount| money::format(amount, &facts.currency))
-            .unwrap_or_default(),
+        amount: amount.map_or_else(
+            || base.words(),
+            |amount| money::format(amount, &facts.currency),
+        ),
         currency: Some(facts.currency.clone()),
         interval: facts.interval.unwrap_or_default(),
     });
@@ -204,3 +205,6 @@ fn record_subscribers(
         paused: rollout.paused,
     });
 }
+
+#[cfg(test)]
+mod tests;
