@@ -151,6 +151,7 @@ async fn lead(
         backoff: Backoff::default(),
         plan_backoff: Backoff::default(),
         written: std::sync::Mutex::default(),
+        plans_written: context::Writes::default(),
         blind: std::sync::RwLock::default(),
         metrics,
         resync: options.resync,

@@ -32,6 +32,9 @@ pub(super) async fn reconcile(
 ) -> Result<Action, Error> {
     context.wait_until_watched().await;
     context.check_leadership()?;
+    let Some(object) = current(object, &context).await? else {
+        return Ok(Action::await_change());
+    };
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -44,6 +47,24 @@ pub(super) async fn reconcile(
         },
     };
     report(&object, &context, looked).await
+}
+
+/// The plan as it is: the watch may not yet show the status that was written last.
+async fn current(
+    object: Arc<PlanObject>,
+    context: &Context,
+) -> Result<Option<Arc<PlanObject>>, Error> {
+    let reference = ObjectRef::from_obj(object.as_ref());
+    let seen = object.resource_version();
+    if !context
+        .plans_written
+        .may_outdate(&reference, seen.as_deref())
+    {
+        return Ok(Some(object));
+    }
+    let api: Api<PlanObject> = Api::all(context.kube.clone());
+    let fresh = publish::fresh(&api, &object.name_any()).await?;
+    Ok(fresh.map(Arc::new))
 }
 
 /// Whether a manifest was not looked at yet as it is now.
@@ -250,8 +271,9 @@ async fn report(object: &PlanObject, context: &Context, looked: Looked) -> Resul
     let failing = matches!(looked.outcome, Outcome::Reconciling { .. });
     record(object, context, looked);
     let api: Api<PlanObject> = Api::all(context.kube.clone());
-    publish::status(&api, object, &previous, &status).await?;
+    let version = publish::status(&api, object, &previous, &status).await?;
     let reference = ObjectRef::from_obj(object);
+    context.plans_written.note(reference.clone(), version);
     if failing {
         return Ok(Action::requeue(context.plan_backoff.failed(reference)));
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::world::World;
-use crate::{annotate, monthly, prices, until_plan, writes};
+use crate::support::{eventually, world::World};
+use crate::{annotate, look_at, monthly, prices, until_plan, writes};
 
 async fn price_of(world: &World, tenant: &str) -> Value {
     let (_, subscription) = world.one_of_each(tenant, None).await;
@@ -143,6 +143,42 @@ async fn an_older_price_is_archived_when_its_last_subscriber_leaves() {
     assert_eq!(plan["status"]["subscribers"], 0);
     assert_eq!(world.stripe.get(&path).await["active"], false);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn an_older_price_that_cannot_be_archived_stops_nothing() {
+    let world = World::new().await;
+    let _operator = world.operator().await;
+    world.plan("pro", "99.00").await;
+    let plan = world.plan_reason("pro", "Succeeded").await;
+    let status = &plan["status"];
+    let product = status["productId"].as_str().unwrap();
+    let default = json!({"default_price": status["price"]["id"]});
+    let path = format!("/v1/products/{product}");
+    world.stripe.dashboard(&path, default).await;
+    world.plan("pro", "109.00").await;
+    let plan = until_plan(&world, "pro", "at its new price", |plan| {
+        plan["status"]["price"]["amount"] == "109.00" && plan["status"]["olderPriceCount"] == 1
+    })
+    .await;
+    let older = plan["status"]["olderPrices"][0]["id"].as_str().unwrap();
+    let archiving = format!("/v1/prices/{older}");
+    eventually("archiving it was tried", async || {
+        look_at(&world, "pro").await;
+        let tried = writes(&world).await.contains(&archiving);
+        tried.then_some(()).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    world.plan_with("pro", renamed("109.00")).await;
+    world.plan_reason("pro", "Succeeded").await;
+    assert_eq!(world.stripe.get(&archiving).await["active"], true);
+    world.finish().await;
+}
+
+fn renamed(amount: &str) -> Value {
+    let mut plan = monthly(amount);
+    plan["displayName"] = json!("Professional");
+    plan
 }
 
 fn grandfathering(amount: &str) -> Value {

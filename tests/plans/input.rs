@@ -18,13 +18,8 @@ fn with_usage(entry: &Value) -> Value {
     json!({"currency": "usd", "base": {"amount": "99.00"}, "usage": [entry]})
 }
 
-#[tokio::test]
-async fn typos_in_plans_never_reach_stripe() {
-    let world = World::new().await;
-    let _operator = world.operator().await;
-    world.plan("pro", "99.00").await;
-    world.plan_reason("pro", "Succeeded").await;
-    world.stripe.forget_requests().await;
+/// Wrong plans, each with a word of what it is told.
+fn typos() -> Vec<(Value, &'static str)> {
     let rate =
         |amount: &str| json!({"meter": "queries", "overage": {"amount": amount, "per": 1000}});
     let last = json!({"amount": "0.50"});
@@ -32,7 +27,7 @@ async fn typos_in_plans_never_reach_stripe() {
         let tier = |up_to: i64| json!({"upTo": up_to, "amount": "0.80"});
         json!({"meter": "queries", "included": 10, "tiers": [tier(a), tier(b), last]})
     };
-    let cases = [
+    vec![
         (with_usage(&rate("9,900")), "amount"),
         (with_usage(&rate("-1")), "amount"),
         (with_usage(&rate("1e3")), "amount"),
@@ -69,8 +64,17 @@ async fn typos_in_plans_never_reach_stripe() {
             json!({"currency": "usd", "base": {"amount": "1"}, "usage": [rate("1"), rate("2")]}),
             "spec.usage",
         ),
-    ];
-    for (index, (spec, part)) in cases.into_iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn typos_in_plans_never_reach_stripe() {
+    let world = World::new().await;
+    let _operator = world.operator().await;
+    world.plan("pro", "99.00").await;
+    world.plan_reason("pro", "Succeeded").await;
+    world.stripe.forget_requests().await;
+    for (index, (spec, part)) in typos().into_iter().enumerate() {
         let name = format!("typo-{index}");
         let answer = world.try_plan_with(&name, spec.clone()).await;
         let message = told(&world, &name, answer).await;

@@ -31,9 +31,33 @@ async fn a_plan_with_tiers_is_a_product_two_prices_and_a_meter_with_four_writes(
     let own = requests.len() - requests.iter().filter(polls).count();
     assert!(own <= 9, "{own} requests: {requests:#?}");
 
-    let meters = meters(&world).await;
+    let (meter, metered) = the_meter_and_its_price(&world).await;
+    let status = &plan["status"];
+    assert_eq!(
+        status["meters"],
+        json!([{"eventName": "queries", "id": meter["id"]}])
+    );
+    assert_eq!(status["price"]["amount"], "99.00");
+    assert_eq!(status["prices"][0]["component"], "base");
+    assert_eq!(status["prices"][0]["amount"], "99.00 usd/month");
+    assert_eq!(status["prices"][1]["component"], "usage/queries");
+    assert_eq!(status["prices"][1]["id"], metered["id"]);
+
+    world.stripe.forget_requests().await;
+    look_at(&world, "pro").await;
+    looked_at(&world).await;
+    assert!(
+        writes(&world).await.is_empty(),
+        "in sync, nothing is written"
+    );
+    world.finish().await;
+}
+
+/// The one meter and the one price for it, as the manifest asks for them.
+async fn the_meter_and_its_price(world: &World) -> (Value, Value) {
+    let meters = meters(world).await;
     assert_eq!(meters.len(), 1);
-    let meter = &meters[0];
+    let meter = meters[0].clone();
     assert_eq!(
         [
             &meter["event_name"],
@@ -43,7 +67,7 @@ async fn a_plan_with_tiers_is_a_product_two_prices_and_a_meter_with_four_writes(
         ["queries", "Queries", "hour"]
     );
     assert_eq!(meter["default_aggregation"]["formula"], "sum");
-    let metered: Vec<Value> = prices(&world, "true")
+    let metered: Vec<Value> = prices(world, "true")
         .await
         .into_iter()
         .filter(|price| price["recurring"]["usage_type"] == "metered")
@@ -66,26 +90,7 @@ async fn a_plan_with_tiers_is_a_product_two_prices_and_a_meter_with_four_writes(
         json!([null, "0.05"]),
     ];
     assert_eq!(tiers, expected);
-
-    let status = &plan["status"];
-    assert_eq!(
-        status["meters"],
-        json!([{"eventName": "queries", "id": meter["id"]}])
-    );
-    assert_eq!(status["price"]["amount"], "99.00");
-    assert_eq!(status["prices"][0]["component"], "base");
-    assert_eq!(status["prices"][0]["amount"], "99.00 usd/month");
-    assert_eq!(status["prices"][1]["component"], "usage/queries");
-    assert_eq!(status["prices"][1]["id"], metered[0]["id"]);
-
-    world.stripe.forget_requests().await;
-    look_at(&world, "pro").await;
-    looked_at(&world).await;
-    assert!(
-        writes(&world).await.is_empty(),
-        "in sync, nothing is written"
-    );
-    world.finish().await;
+    (meter, metered[0].clone())
 }
 
 /// Waits until a plan's product was read again.

@@ -88,8 +88,19 @@ impl Run<'_> {
                 // now, another's last request made it, and that is as good.
                 Err(Error::Stripe(error)) if error.class == Class::Invalid => {
                     observed = self.observe().await?;
-                    if self.plan(&observed, &in_use).steps.contains(step) {
-                        return Err(error.into());
+                    let still_wanted = self.plan(&observed, &in_use).steps.contains(step);
+                    match step {
+                        // As when somebody made it its product's default. It does no harm.
+                        CatalogueStep::ArchivePrice(price) => {
+                            let note = format!("{price} cannot be archived: {error}");
+                            self.context
+                                .events
+                                .warning(self.object, "ArchiveRefused", &note)
+                                .await;
+                            in_use.insert(price.clone());
+                        }
+                        _ if still_wanted => return Err(error.into()),
+                        _ => {}
                     }
                 }
                 Err(error) => return Err(error),
