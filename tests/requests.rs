@@ -60,6 +60,10 @@ async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
         json!({"trial": {"days": 0}}),
         json!({"lifecycle": "Canceled"}),
         json!({"lifecycle": "Active"}),
+        json!({"plan": world.plan_name("pro"), "quantity": 2}),
+        json!({"plan": world.plan_name("starter")}),
+        json!({"plan": world.plan_name("pro")}),
+        json!({"tax": {"automatic": true}}),
     ] {
         world.edit("acme", edit).await;
         world.ready("acme").await;
@@ -82,6 +86,8 @@ async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
         "POST /v1/customers",
         "POST /v1/subscriptions",
         "DELETE /v1/subscriptions",
+        "POST /v1/invoices",
+        "POST /v1/subscription_schedules",
         "POST /v1/products",
         "POST /v1/prices",
         "GET /v1/events",

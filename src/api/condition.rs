@@ -86,6 +86,13 @@ pub mod reason {
         CURRENCY_LOCKED = "CurrencyLocked";
         /// A subscription schedule made by someone else governs the subscription.
         SCHEDULE_ATTACHED = "ScheduleAttached";
+        /// A change of plan is not made yet: it would charge more than allowed, or the subscription
+        /// has to be paid first.
+        PLAN_CHANGE_HELD = "PlanChangeHeld";
+        /// Stripe Tax cannot place the customer, and `tax.ifNoLocation` is `Block`.
+        TAX_LOCATION_UNKNOWN = "TaxLocationUnknown";
+        /// The subscription would have more items than Stripe allows.
+        TOO_MANY_ITEMS = "TooManyItems";
         /// The customer has no default payment method and the plan has no trial.
         PAYMENT_METHOD_MISSING = "PaymentMethodMissing";
         /// The first payment of the subscription awaits the customer.

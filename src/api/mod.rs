@@ -7,6 +7,7 @@
 mod billing_plan;
 mod condition;
 mod lenient;
+mod plan_change;
 mod tenant_billing;
 mod tenant_status;
 
@@ -17,6 +18,10 @@ pub use billing_plan::{
 };
 pub use condition::{ConditionType, reason};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
+pub use plan_change::{
+    ChangePreview, Charged, DowngradeTiming, IfNoLocation, PlanChangePolicy, PlanChangeState,
+    PlanChangeStatus, Proration, TaxPolicy, UpgradeTiming,
+};
 pub use tenant_billing::{
     Address, CustomerDetails, DeletionPolicy, Lifecycle, TenantBilling, TenantBillingSpec, Trial,
 };

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TenantBillingStatus;
+use super::{PlanChangePolicy, TaxPolicy, TenantBillingStatus};
 
 /// What one tenant is to be sold. The operator keeps one customer and one live subscription in
 /// Stripe as this manifest says, and reports in the status what it sees there.
@@ -51,6 +51,12 @@ use super::TenantBillingStatus;
         priority = 1
     ),
     printcolumn(
+        name = "Change",
+        type_ = "string",
+        json_path = ".status.planChange.state",
+        priority = 1
+    ),
+    printcolumn(
         name = "Trial-Ends",
         type_ = "string",
         json_path = ".status.trialEndsAt",
@@ -83,13 +89,28 @@ pub struct TenantBillingSpec {
     /// Who is billed. Fields given here are enforced in Stripe; fields left out are not touched.
     pub customer: CustomerDetails,
 
-    /// Name of the BillingPlan the tenant is on. Changing it swaps the price of the subscription
-    /// the tenant has; Stripe prorates to the second.
+    /// Name of the BillingPlan the tenant is on. Changing it changes what the tenant's one
+    /// subscription sells, as `planChange` says; it never makes a second subscription.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
     )]
     pub plan: String,
+
+    /// How many of the plan's base fee the tenant pays, seats for instance. Included usage does not
+    /// grow with it.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub quantity: i32,
+
+    /// How changes of plan, quantity and interval are made: when, and what they may charge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_change: Option<PlanChangePolicy>,
+
+    /// Taxes on the tenant's invoices. Without it, Stripe's own setting of the subscription is left
+    /// as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<TaxPolicy>,
 
     /// The tenant's own trial, instead of the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -210,4 +231,8 @@ pub enum DeletionPolicy {
     CancelNow,
     /// It goes on as it is, no longer looked after.
     Retain,
+}
+
+const fn one() -> i32 {
+    1
 }

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PlanChangeStatus;
+
 /// What the operator sees in Stripe for a tenant.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,10 @@ pub struct TenantBillingStatus {
     /// The plan the subscription was last brought to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+
+    /// The change of plan, quantity or price that is under way, or was made last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_change: Option<PlanChangeStatus>,
 
     /// When the running trial ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +71,7 @@ impl Default for TenantBillingStatus {
             tenant_id: None,
             phase: None,
             plan: None,
+            plan_change: None,
             trial_ends_at: None,
             current_period: None,
             payment: None,
@@ -138,9 +145,18 @@ pub struct StripeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_status: Option<String>,
 
-    /// The price the tenant pays (`price_…`).
+    /// The price of the base fee that the tenant pays (`price_…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_id: Option<String>,
+
+    /// The metered prices that the tenant pays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub usage_price_ids: Vec<String>,
+
+    /// How many of the base fee the tenant pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<i64>,
 
     /// The test clock the customer lives on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,11 +9,12 @@ use super::error::Error;
 use super::publish;
 use super::tenant::Tenant;
 use crate::api::{DriftClass, TenantBillingStatus};
-use crate::converge::desired::Desired;
+use crate::converge::desired::{Desired, digest};
 use crate::converge::observed::{Observed, TenantKey};
-use crate::converge::plan::{self, Difference, Plan, Recorded};
+use crate::converge::plan::{self, Ask, Difference, Plan, Recorded, Situation, Turn};
+use crate::converge::quote::QuoteRequest;
 use crate::converge::status;
-use crate::converge::steps::Step;
+use crate::converge::steps::{Step, Unedited};
 use crate::stripe::{Changed, Class, Session, Stamp};
 
 /// More rounds than any tenant needs; reaching it means that Stripe does not do what it says.
@@ -51,40 +52,75 @@ pub(super) async fn converge(
     status: &mut TenantBillingStatus,
 ) -> Result<Converged, Error> {
     let recorded = status::recorded(&tenant.status);
-    let is_drift = recorded.applied_digest.as_deref() == Some(desired.digest().as_str());
+    let unedited = if recorded.applied_digest.as_deref() == Some(desired.digest().as_str()) {
+        Unedited::Yes
+    } else {
+        Unedited::No
+    };
+    let mut situation = Situation {
+        quote: status::recorded_quote(&tenant.status),
+        approved: tenant.approved_change(),
+        ..Situation::at(Timestamp::now())
+    };
     let mut run = Run::new(context, tenant, session, status);
-    let mut now = Timestamp::now();
     let mut observed = observed;
     let mut reverted = Vec::new();
     let mut fresh = false;
     for _ in 0..MOST_ROUNDS {
-        let plan = plan::tenant(desired, &observed, &recorded, now);
-        let Some(step) = plan.steps.first() else {
-            return Ok(Converged {
-                observed,
-                plan,
-                reverted,
-            });
-        };
-        if fresh {
-            let ran = run.step(step, &observed).await?;
-            if is_drift && ran == Ran::Done {
-                reverted.extend(step.changes().iter().map(as_reverted));
+        let plan = plan::tenant(desired, &observed, &recorded, &situation);
+        match Next::of(&plan) {
+            Next::Done => {
+                return Ok(Converged {
+                    observed,
+                    plan,
+                    reverted,
+                });
             }
-        } else {
-            run.read_again(step).await?;
-            now = run.now().await?;
-            fresh = true;
+            Next::TakeTurn => situation.turn = run.turn(desired),
+            Next::Step(_) | Next::Quote(_) if !fresh => {
+                run.read_again(plan.steps.first()).await?;
+                situation.now = run.now().await?;
+                fresh = true;
+            }
+            Next::Quote(request) => {
+                situation.quote = Some(session.quote(request, situation.now).await?);
+            }
+            Next::Step(step) => {
+                run.record_change(step, &plan).await?;
+                let ran = run.step(step, &observed).await?;
+                if ran == Ran::Done && step.is_repair(unedited) {
+                    reverted.extend(step.changes().iter().map(as_reverted));
+                }
+            }
         }
         observed = run.observe()?;
     }
-    let plan = plan::tenant(desired, &observed, &recorded, now);
+    let plan = plan::tenant(desired, &observed, &recorded, &situation);
     let next = plan
         .steps
         .first()
         .map(ToString::to_string)
         .unwrap_or_default();
     Err(Error::NotConverging(MOST_ROUNDS, next))
+}
+
+/// What comes next in a plan.
+enum Next<'a> {
+    Step(&'a Step),
+    Quote(&'a QuoteRequest),
+    TakeTurn,
+    Done,
+}
+
+impl<'a> Next<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        match (plan.steps.first(), &plan.ask) {
+            (Some(step), _) => Self::Step(step),
+            (None, Some(Ask::Quote(request))) => Self::Quote(request),
+            (None, Some(Ask::Turn)) => Self::TakeTurn,
+            (None, None) => Self::Done,
+        }
+    }
 }
 
 /// Carries out what the deletion of a manifest asks for.
@@ -213,9 +249,9 @@ impl<'a> Run<'a> {
 
     /// Reads again what `step` rests on. A customer that is to be created rests on the complete
     /// mirror; only if an earlier attempt's outcome is unknown is it searched for.
-    async fn read_again(&mut self, step: &Step) -> Result<(), Error> {
+    async fn read_again(&mut self, step: Option<&Step>) -> Result<(), Error> {
         let mirror = &self.context.mirror;
-        if !matches!(step, Step::CreateCustomer { .. }) {
+        if !matches!(step, Some(Step::CreateCustomer { .. })) {
             mirror
                 .refresh_tenant(self.session, self.key(), self.tenant.customer_id())
                 .await?;
@@ -266,7 +302,7 @@ impl<'a> Run<'a> {
         match answer {
             Ok(answer) if !answer.replayed => {
                 self.context.metrics.step(step.operation());
-                self.fold(answer.value, &stamp);
+                self.fold(answer.value, &stamp).await?;
                 let request_id = answer.request_id.as_deref().unwrap_or_default();
                 tracing::info!(tenant = self.key().tenant, %step, request_id, "changed Stripe");
                 let object = self.tenant.object.as_ref();
@@ -292,19 +328,37 @@ impl<'a> Run<'a> {
                     return Err(error.into());
                 }
                 self.unknown_creation = true;
-                self.read_again(step).await?;
+                self.read_again(Some(step)).await?;
                 Ok(Ran::Stale)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn fold(&self, changed: Changed, stamp: &Stamp) {
+    async fn fold(&self, changed: Changed, stamp: &Stamp) -> Result<(), Error> {
         let mirror = &self.context.mirror;
         match changed {
-            Changed::Customer(found) => mirror.fold_customer(*found, stamp),
-            Changed::Subscription(subscription) => mirror.fold_subscription(*subscription, stamp),
-        };
+            Changed::Customer(found) => {
+                mirror.fold_customer(*found, stamp);
+            }
+            Changed::Subscription(subscription) => {
+                mirror.fold_subscription(*subscription, stamp);
+            }
+            Changed::ScheduleOf(_) => mirror.refresh(self.session, &changed).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether the tenant may be moved to the new prices of its plan.
+    fn turn(&self, desired: &Desired) -> Turn {
+        let prices: Vec<&str> = desired.offer.ids().collect();
+        self.context.rollouts.turn(
+            &desired.plan,
+            &desired.rollout,
+            &digest(&prices),
+            &self.tenant.reference(),
+            Timestamp::now(),
+        )
     }
 
     /// Notes in the status that a creation begins, before it begins.
@@ -317,6 +371,25 @@ impl<'a> Run<'a> {
             object,
             Timestamp::now(),
         );
+        self.record(status).await
+    }
+
+    /// Notes in the status what a change is going to charge, before it is made: a repetition after a
+    /// crash prorates from the same instant, and is the same request.
+    async fn record_change(&mut self, step: &Step, plan: &Plan) -> Result<(), Error> {
+        let quoted = plan
+            .change
+            .as_ref()
+            .filter(|change| matches!(step, Step::ChangeItems { .. }) && change.quote.is_some());
+        let Some(change) = quoted else { return Ok(()) };
+        let status = status::with_change(self.status, change);
+        if status == *self.status {
+            return Ok(());
+        }
+        self.record(status).await
+    }
+
+    async fn record(&mut self, status: TenantBillingStatus) -> Result<(), Error> {
         let api = self.context.tenant_api(&self.tenant.namespace);
         let version = publish::status(&api, &self.tenant.object, self.status, &status).await?;
         self.context.note_written(self.tenant.reference(), version);

@@ -17,6 +17,7 @@ use super::event::Events;
 use super::index::{TenantIndex, TenantRef};
 use super::lease::Leadership;
 use super::metrics::Metrics;
+use super::rollout::Rollouts;
 use super::tenant::Tenant;
 use crate::api::{PlanObject, TenantObject};
 use crate::stripe::{self, Mirror, Session};
@@ -35,6 +36,7 @@ pub(super) struct Context {
     pub(super) plans_listed: watch::Sender<bool>,
     pub(super) catalogue: Catalogue,
     pub(super) tenants: Arc<TenantIndex>,
+    pub(super) rollouts: Rollouts,
     pub(super) leadership: Leadership,
     pub(super) events: Events,
     pub(super) triggers: Triggers,

@@ -23,6 +23,7 @@ mod metrics;
 mod plans;
 mod publish;
 mod reconcile;
+mod rollout;
 mod sync;
 mod tenant;
 
@@ -146,6 +147,7 @@ async fn lead(
         plans_listed: tokio::sync::watch::Sender::new(false),
         catalogue: catalogue::Catalogue::default(),
         tenants: Arc::default(),
+        rollouts: rollout::Rollouts::default(),
         leadership,
         triggers,
         backoff: Backoff::default(),

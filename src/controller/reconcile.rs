@@ -1,6 +1,7 @@
 //! One look at a tenant: guard -> observe -> plan -> apply -> status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -12,10 +13,13 @@ use super::context::{ClockScan, Context};
 use super::error::Error;
 use super::tenant::Tenant;
 use super::{finalize, publish};
-use crate::api::{Lifecycle, TenantBillingSpec, TenantBillingStatus, TenantObject, reason};
+use crate::api::{
+    Lifecycle, PlanChangeState, TenantBillingSpec, TenantBillingStatus, TenantObject, reason,
+};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::{self, Desired, ResolvedPlan};
 use crate::converge::observed::{Account, Observed};
+use crate::converge::plan::Plan;
 use crate::converge::status::{self, Look, Seen};
 use crate::stripe::Session;
 
@@ -142,7 +146,7 @@ async fn look(
         apply::converge(context, tenant, &session, &desired, observed, recorded).await?;
     let outcome = match converged.plan.hold.clone() {
         Some(hold) => hold.into(),
-        None => Outcome::Reached(reached(&desired)),
+        None => Outcome::Reached(reached(&desired, &converged.plan)),
     };
     Ok(Looked {
         outcome,
@@ -150,9 +154,23 @@ async fn look(
     })
 }
 
-fn reached(desired: &Desired) -> String {
+fn reached(desired: &Desired, plan: &Plan) -> String {
+    let scheduled = plan
+        .change
+        .as_ref()
+        .filter(|change| change.state == PlanChangeState::Scheduled);
     match desired.lifecycle {
-        Lifecycle::Active => format!("subscribed to {}, as the manifest says", desired.plan),
+        Lifecycle::Active => match scheduled {
+            Some(change) => {
+                let at = change.effective_at.map(|at| format!(" at {at}"));
+                let (from, to) = (change.from.label(), change.to.label());
+                format!(
+                    "subscribed to {from}; changes to {to}{}",
+                    at.unwrap_or_default()
+                )
+            }
+            None => format!("subscribed to {}, as the manifest says", desired.plan),
+        },
         Lifecycle::CancelAtPeriodEnd => "subscribed until the end of the period".to_owned(),
         Lifecycle::Canceled => "not subscribed, as the manifest says".to_owned(),
     }
@@ -269,6 +287,7 @@ async fn report(
     looked: Looked,
 ) -> Result<Action, Error> {
     let Looked { outcome, seen } = looked;
+    let turn = seen.as_ref().and_then(|seen| turn_at(&seen.2));
     let stalled = matches!(outcome, Outcome::Stalled { .. });
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
     let status = tenant_status(tenant, recorded, outcome, seen);
@@ -282,7 +301,52 @@ async fn report(
         return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
     }
     context.backoff.succeeded(&tenant.reference());
-    Ok(Action::requeue(context.next_look()))
+    tell_plans(tenant, context, recorded, &status);
+    let next_look = context.next_look();
+    Ok(Action::requeue(
+        turn.map_or(next_look, |turn| next_look.min(turn)),
+    ))
+}
+
+/// How long until the tenant's turn in the rollout of its plan.
+fn turn_at(converged: &Converged) -> Option<Duration> {
+    let change = converged.plan.change.as_ref()?;
+    let at = change
+        .effective_at
+        .filter(|_| change.state == PlanChangeState::Queued)?;
+    // A turn that has come is found out at the next look, not in a loop.
+    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::from_secs(1)))
+}
+
+/// Has the plans count their subscribers again when the tenant has moved.
+fn tell_plans(
+    tenant: &Tenant,
+    context: &Context,
+    before: &TenantBillingStatus,
+    after: &TenantBillingStatus,
+) {
+    fn position(status: &TenantBillingStatus) -> impl PartialEq + use<> {
+        let stripe = status.stripe.clone().unwrap_or_default();
+        let change = status.plan_change.as_ref();
+        (
+            status.plan.clone(),
+            (stripe.price_id, stripe.usage_price_ids),
+            stripe.subscription_status,
+            change.map(|change| (change.state, change.terms.clone())),
+        )
+    }
+    if position(before) == position(after) {
+        return;
+    }
+    let written = tenant.object.spec.as_valid().map(|spec| spec.plan.clone());
+    let mut plans: Vec<String> = [before.plan.clone(), after.plan.clone(), written]
+        .into_iter()
+        .flatten()
+        .collect();
+    plans.sort_unstable();
+    plans.dedup();
+    let plans = plans.iter().map(|plan| ObjectRef::new(plan));
+    context.triggers.plans(plans);
 }
 
 /// The status after a look.
@@ -309,6 +373,8 @@ fn tenant_status(
         observed: &converged.observed,
         reverted: converged.reverted,
         reported: converged.plan.reported,
+        agreed: converged.plan.agreed.as_ref(),
+        change: converged.plan.change.as_ref(),
     };
     status::tenant(recorded, &look(Some(seen)))
 }

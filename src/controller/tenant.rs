@@ -7,7 +7,8 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::index::TenantRef;
 use crate::api::{
-    Lenient, RECONCILE_ANNOTATION, TenantBillingSpec, TenantBillingStatus, TenantObject,
+    APPROVE_CHANGE_ANNOTATION, Lenient, RECONCILE_ANNOTATION, TenantBillingSpec,
+    TenantBillingStatus, TenantObject,
 };
 use crate::converge::desired::{self, InvalidSpec};
 use crate::converge::observed::TenantKey;
@@ -103,6 +104,14 @@ impl Tenant {
             .as_ref()
             .and_then(|stripe| stripe.test_clock.as_deref());
         recorded.or_else(|| self.object.spec.as_valid()?.test_clock.as_deref())
+    }
+
+    /// The preview whose charge a person has approved.
+    pub(super) fn approved_change(&self) -> Option<String> {
+        self.object
+            .annotations()
+            .get(APPROVE_CHANGE_ANNOTATION)
+            .cloned()
     }
 
     /// The value of the annotation that asks for an immediate look.

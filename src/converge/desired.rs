@@ -8,8 +8,12 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::money;
 use super::observed::{Price, TenantKey};
-use crate::api::{CustomerDetails, Lifecycle, Rollout, TenantBillingSpec};
+use crate::api::{
+    CustomerDetails, DowngradeTiming, Existing, Lifecycle, PlanChangePolicy, Proration, Rollout,
+    TaxPolicy, TenantBillingSpec, UpgradeTiming,
+};
 
 /// A field of a manifest that cannot be, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +48,12 @@ pub struct Desired {
     pub offer: Offer,
     /// How many of the base price.
     pub quantity: i64,
+    /// How changes are made.
+    pub change: ChangePolicy,
+    /// What becomes of tenants on older prices of the plan.
+    pub rollout: Rollout,
+    /// Taxes; `None` leaves them alone.
+    pub tax: Option<TaxPolicy>,
     /// The trial, and who says so.
     pub trial: TrialTerms,
     /// Whether to be subscribed.
@@ -69,6 +79,19 @@ impl TrialTerms {
             Self::Tenant(days) | Self::Plan(days) => days,
         }
     }
+}
+
+/// How changes of plan, quantity and price are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChangePolicy {
+    /// When what costs more begins.
+    pub upgrade: UpgradeTiming,
+    /// When what costs less begins.
+    pub downgrade: DowngradeTiming,
+    /// What becomes of the rest of the period.
+    pub proration: Proration,
+    /// The most a change may charge without approval, in minor units.
+    pub max_charge: Option<i64>,
 }
 
 /// The prices of a plan.
@@ -112,6 +135,9 @@ impl Desired {
             plan: &'a str,
             prices: Vec<&'a str>,
             quantity: i64,
+            change: ChangePolicy,
+            existing: Existing,
+            tax: Option<&'a TaxPolicy>,
             trial: TrialTerms,
             lifecycle: Lifecycle,
         }
@@ -120,6 +146,9 @@ impl Desired {
             plan: &self.plan,
             prices: self.offer.ids().collect(),
             quantity: self.quantity,
+            change: self.change,
+            existing: self.rollout.existing,
+            tax: self.tax.as_ref(),
             trial: self.trial,
             lifecycle: self.lifecycle,
         };
@@ -190,6 +219,12 @@ pub fn check_tenant(spec: &TenantBillingSpec) -> Result<(), InvalidSpec> {
     if spec.plan.is_empty() {
         return Err(InvalidSpec::new("spec.plan", "name a BillingPlan"));
     }
+    if !(1..=1_000_000).contains(&spec.quantity) {
+        return Err(InvalidSpec::new(
+            "spec.quantity",
+            format!("{} is not between 1 and 1000000", spec.quantity),
+        ));
+    }
     if let Some(trial) = &spec.trial {
         check_trial_days("spec.trial.days", trial.days)?;
     }
@@ -217,10 +252,34 @@ pub fn tenant(
         customer: spec.customer.clone(),
         plan: plan.name.clone(),
         offer: plan.offer.clone(),
-        quantity: 1,
+        quantity: i64::from(spec.quantity),
+        change: change_policy(spec.plan_change.as_ref(), &plan.offer.base.currency)?,
+        rollout: plan.rollout.clone(),
+        tax: spec.tax.clone(),
         trial,
         lifecycle: spec.lifecycle,
         test_clock: spec.test_clock.clone(),
+    })
+}
+
+fn change_policy(
+    written: Option<&PlanChangePolicy>,
+    currency: &str,
+) -> Result<ChangePolicy, InvalidSpec> {
+    let Some(written) = written else {
+        return Ok(ChangePolicy::default());
+    };
+    let max_charge = written
+        .max_charge
+        .as_ref()
+        .map(|amount| money::parse(amount, currency))
+        .transpose()
+        .map_err(|error| InvalidSpec::new("spec.planChange.maxCharge", error.to_string()))?;
+    Ok(ChangePolicy {
+        upgrade: written.upgrade,
+        downgrade: written.downgrade,
+        proration: written.proration,
+        max_charge,
     })
 }
 

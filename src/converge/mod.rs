@@ -17,5 +17,7 @@ pub mod desired;
 pub mod money;
 pub mod observed;
 pub mod plan;
+pub mod quote;
 pub mod status;
 pub mod steps;
+pub mod terms;

@@ -165,6 +165,17 @@ pub fn format_rate(unit: Decimal, currency: &str) -> String {
     }
 }
 
+/// Reads what [`format`] wrote; `None` when it is something else.
+pub fn read_back(text: &str, currency: &str) -> Option<i64> {
+    let number: Decimal = text.parse().ok()?;
+    let minor = number.checked_mul(Decimal::from(10_i64.pow(exponent(currency))))?;
+    minor
+        .fract()
+        .is_zero()
+        .then(|| i64::try_from(minor).ok())
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{format, format_rate, format_rounded, parse, parse_rate};

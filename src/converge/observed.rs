@@ -48,8 +48,19 @@ pub struct Customer {
     pub default_payment_method: Option<String>,
     /// The currency Stripe has bound the customer to, in lower case.
     pub currency: Option<String>,
+    /// Where Stripe Tax places the customer (`tax.automatic_tax`); `None` when it wasn't told.
+    pub tax_location: Option<TaxLocation>,
     /// The clock the customer lives on.
     pub test_clock: Option<String>,
+}
+
+/// `customer.tax.automatic_tax`: what Stripe Tax can do for a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaxLocation {
+    /// Taxes are computed, or Stripe knows that none are due.
+    Known,
+    /// The address doesn't suffice, or is none; with Stripe's own word.
+    Unknown(String),
 }
 
 /// A customer as found by id, when it may have been deleted.
@@ -228,6 +239,8 @@ pub struct Subscription {
     pub trial_end: Option<Timestamp>,
     /// The schedule that governs it.
     pub schedule: Option<Schedule>,
+    /// Stripe computes taxes on its invoices (`automatic_tax.enabled`).
+    pub automatic_tax: bool,
     /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).
     pub canceled_by_manifest: bool,
     /// Trial days last brought about (`tenantbilling_trial_days`).

@@ -11,10 +11,15 @@
 //! Acknowledging marks an ended subscription as ended by the manifest, so that setting
 //! `lifecycle: Active` afterwards is a clear wish to subscribe again.
 
+mod aim;
 mod cancellation;
+mod change;
 mod customer;
+mod guards;
 mod running;
+mod schedule;
 mod subscribe;
+mod tax;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +28,10 @@ use jiff::Timestamp;
 use self::cancellation::{cancel_at_period_end, cancel_now};
 use super::desired::Desired;
 use super::observed::{Observed, Subscription, TenantKey};
+use super::quote::{Quote, QuoteRequest};
 use super::steps::Step;
-use crate::api::{DeletionPolicy, DriftClass, Lifecycle, reason};
+use super::terms::Terms;
+use crate::api::{DeletionPolicy, DriftClass, Lifecycle, PlanChangeState, reason};
 
 /// What an earlier look wrote into the status. Everything in it can be lost: it only sharpens
 /// what Stripe itself says.
@@ -32,12 +39,87 @@ use crate::api::{DeletionPolicy, DriftClass, Lifecycle, reason};
 pub struct Recorded {
     /// The subscription last known to be the tenant's, even if its metadata was edited since.
     pub subscription_id: Option<String>,
-    /// The plan the subscription was brought to.
-    pub plan: Option<String>,
-    /// The price the subscription was brought to.
-    pub price_id: Option<String>,
+    /// What the subscription was brought to.
+    pub terms: Option<RecordedTerms>,
+    /// A schedule was about to be made.
+    pub schedule_begun: bool,
     /// Digest of the desired state that was brought about.
     pub applied_digest: Option<String>,
+}
+
+/// What a subscription was brought to, as the status records it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedTerms {
+    /// The plan.
+    pub plan: String,
+    /// The price of the base fee.
+    pub base: String,
+    /// The metered prices.
+    pub usage: Vec<String>,
+    /// How many of the base fee.
+    pub quantity: i64,
+}
+
+/// What a plan depends on besides manifest and Stripe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// Now: the time of the tenant's test clock, if it lives on one.
+    pub now: Timestamp,
+    /// Whether the tenant may be moved to new prices.
+    pub turn: Turn,
+    /// What Stripe last said that a change would charge.
+    pub quote: Option<Quote>,
+    /// The preview that a person has approved.
+    pub approved: Option<String>,
+}
+
+impl Situation {
+    /// Nothing but the time.
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            turn: Turn::Unasked,
+            quote: None,
+            approved: None,
+        }
+    }
+}
+
+/// Whether a tenant may be moved to the new prices of its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It was not asked yet.
+    Unasked,
+    /// It may.
+    Granted,
+    /// Later, at this time; `None` while the rollout is paused.
+    Later(Option<Timestamp>),
+}
+
+/// What has to be found out before a plan can be finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// What a change would charge.
+    Quote(QuoteRequest),
+    /// Whether it is the tenant's turn in the rollout.
+    Turn,
+}
+
+/// A change that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeUnderWay {
+    /// What is sold now.
+    pub from: Terms,
+    /// What will be.
+    pub to: Terms,
+    /// How far it is.
+    pub state: PlanChangeState,
+    /// When it takes effect, when that is known.
+    pub effective_at: Option<Timestamp>,
+    /// The schedule that makes it.
+    pub schedule: Option<String>,
+    /// What it charges.
+    pub quote: Option<Quote>,
 }
 
 /// What to do about a tenant.
@@ -49,6 +131,12 @@ pub struct Plan {
     pub hold: Option<Hold>,
     /// Differences that stand because they are somebody else's decision.
     pub reported: Vec<Difference>,
+    /// What has to be found out before there can be more steps.
+    pub ask: Option<Ask>,
+    /// The change that is under way.
+    pub change: Option<ChangeUnderWay>,
+    /// What the subscription sells, when that is what it should sell now.
+    pub agreed: Option<Terms>,
 }
 
 /// A reason why the desired state cannot be reached by the operator alone.
@@ -105,7 +193,12 @@ pub struct Difference {
 }
 
 /// Plans a tenant.
-pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: Timestamp) -> Plan {
+pub fn tenant(
+    desired: &Desired,
+    observed: &Observed,
+    recorded: &Recorded,
+    situation: &Situation,
+) -> Plan {
     let mut plan = Plan::default();
     if let Some(hold) = identity_hold(observed, desired.lifecycle) {
         plan.hold = Some(hold);
@@ -128,7 +221,7 @@ pub fn tenant(desired: &Desired, observed: &Observed, recorded: &Recorded, now: 
     match own.live.as_slice() {
         [] => subscribe::subscribe(&mut plan, desired, customer, &own),
         [one] => {
-            running::converge(&mut plan, desired, customer, one, recorded, now);
+            running::converge(&mut plan, desired, customer, one, recorded, situation);
             if plan
                 .steps
                 .iter()
@@ -155,10 +248,18 @@ pub fn deletion(
 ) -> Vec<Step> {
     let live = OwnSubscriptions::of(key, observed, recorded).live;
     live.into_iter()
+        .map(|subscription| {
+            let claimed = schedule::claimed(key, subscription, recorded);
+            claimed.unwrap_or_else(|| subscription.clone())
+        })
         .flat_map(|subscription| match policy {
             DeletionPolicy::Retain => Vec::new(),
-            DeletionPolicy::CancelAtPeriodEnd => cancel_at_period_end(subscription),
-            DeletionPolicy::CancelNow => cancel_now(subscription),
+            DeletionPolicy::CancelAtPeriodEnd => {
+                schedule::released(key, &subscription, cancel_at_period_end(&subscription))
+            }
+            DeletionPolicy::CancelNow => {
+                schedule::released(key, &subscription, cancel_now(&subscription))
+            }
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! The status of both kinds: pure functions of everything known.
 
+mod change;
 mod plan;
 
 use std::time::Duration;
@@ -7,11 +8,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+pub use self::change::{recorded_quote, with_change};
 pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
-use super::observed::{Account, Customer, Observed, Price, Subscription, SubscriptionStatus};
-use super::plan::{Difference, Recorded};
+use super::observed::{Account, Customer, Observed, Subscription, SubscriptionStatus};
+use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
+use super::steps::SCHEDULE;
+use super::terms::Terms;
 use crate::api::{
     ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
     TenantBillingStatus, reason,
@@ -52,15 +56,28 @@ pub struct Seen<'a> {
     pub reverted: Vec<Difference>,
     /// Differences that stand.
     pub reported: Vec<Difference>,
+    /// What the subscription sells, when that is what it should sell now.
+    pub agreed: Option<&'a Terms>,
+    /// The change that is under way.
+    pub change: Option<&'a ChangeUnderWay>,
 }
 
 /// The facts an earlier look recorded, as the planner wants them.
 pub fn recorded(status: &TenantBillingStatus) -> Recorded {
     let stripe = status.stripe.as_ref();
+    let terms = stripe.and_then(|stripe| {
+        Some(RecordedTerms {
+            plan: status.plan.clone()?,
+            base: stripe.price_id.clone()?,
+            usage: stripe.usage_price_ids.clone(),
+            quantity: stripe.quantity.unwrap_or(1),
+        })
+    });
+    let pending = stripe.and_then(|stripe| stripe.pending_create.as_ref());
     Recorded {
         subscription_id: stripe.and_then(|s| s.subscription_id.clone()),
-        plan: status.plan.clone(),
-        price_id: stripe.and_then(|s| s.price_id.clone()),
+        terms,
+        schedule_begun: pending.is_some_and(|pending| pending.object == SCHEDULE),
         applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
     }
 }
@@ -118,6 +135,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
         Some(seen) => {
             let reached = matches!(look.outcome, Outcome::Reached(_));
             record(&mut status, seen, reached);
+            status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
             payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
             drift_condition(&mut conditions, &status.drift);
@@ -183,6 +201,10 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             .map(|pending| pending.object.as_str())
         {
             Some("Customer") => true,
+            // Until it carries the tenant's metadata, only the intent tells whose it is.
+            Some(SCHEDULE) => subscription
+                .and_then(|s| s.schedule.as_ref())
+                .is_some_and(|schedule| schedule.key.is_some()),
             Some(_) => subscription.is_some_and(|s| s.status.is_live()),
             None => false,
         };
@@ -190,22 +212,16 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
     }
     if let Some(desired) = seen.desired.filter(|_| reached) {
         stripe.applied_digest = Some(desired.digest());
-        let live = subscription.filter(|s| s.status.is_live());
-        status.plan = live.map(|_| desired.plan.clone());
-        stripe.price_id = live
-            .and_then(|s| paid_price(s, desired))
-            .map(|price| price.id.clone());
+        let agreed = seen.agreed;
+        status.plan = agreed.and_then(|terms| terms.plan.clone());
+        stripe.price_id = agreed.map(|terms| terms.base.id.clone());
+        stripe.usage_price_ids = agreed
+            .iter()
+            .flat_map(|terms| terms.usage.iter().map(|price| price.id.clone()))
+            .collect();
+        stripe.quantity = agreed.map(|terms| terms.quantity);
     }
     status.stripe = Some(stripe);
-}
-
-/// The price of the base fee: the plan's current one, else one of the plan's, else the first.
-fn paid_price<'a>(subscription: &'a Subscription, desired: &Desired) -> Option<&'a Price> {
-    let prices = || subscription.items.iter().map(|item| &item.price);
-    prices()
-        .find(|price| price.id == desired.offer.base.id)
-        .or_else(|| prices().find(|price| price.plan.as_ref() == Some(&desired.plan)))
-        .or_else(|| prices().next())
 }
 
 fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Phase {

@@ -1,12 +1,24 @@
 //! The vocabulary of changes to a tenant's objects in Stripe: each is one request.
 
-use std::fmt;
+mod describe;
 
 use jiff::Timestamp;
 
-use super::money;
-use super::observed::Price;
-use crate::api::{Address, CustomerDetails};
+use super::desired::Offer;
+use super::observed::{Phase, PhaseItem};
+use crate::api::{Address, CustomerDetails, Interval, Proration};
+
+/// What [`Step::creates`] calls a schedule.
+pub const SCHEDULE: &str = "Schedule";
+
+/// Whether manifest and plan are as they were when the desired state was last brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unedited {
+    /// They are: a difference in Stripe is drift.
+    Yes,
+    /// They are not, or it was never brought about.
+    No,
+}
 
 /// One value that a step changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +59,41 @@ pub struct CustomerUpdate {
     pub restore_identity: bool,
 }
 
+/// A change of one item of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemChange {
+    /// Another price or quantity.
+    Update {
+        /// `si_…`
+        item: String,
+        /// `price_…`
+        price: String,
+        /// `None` for metered prices.
+        quantity: Option<i64>,
+    },
+    /// One more item.
+    Add {
+        /// `price_…`
+        price: String,
+        /// `None` for metered prices.
+        quantity: Option<i64>,
+    },
+    /// One item less.
+    Remove {
+        /// `si_…`
+        item: String,
+    },
+}
+
+/// Why items are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The manifest, or the plan, asks for something new.
+    Wanted,
+    /// Somebody changed in Stripe what had been agreed.
+    Restored,
+}
+
 /// One change in Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -72,8 +119,12 @@ pub enum Step {
         customer: Option<String>,
         /// Name of the plan.
         plan: String,
-        /// Its price.
-        price: Box<Price>,
+        /// Its prices.
+        offer: Box<Offer>,
+        /// How many of the base fee.
+        quantity: i64,
+        /// Whether Stripe is to compute taxes.
+        automatic_tax: bool,
         /// Length of the trial it begins with.
         trial_days: i64,
         /// Length of the trial the manifest asks for; differs when the tenant had its trial.
@@ -81,15 +132,57 @@ pub enum Step {
         /// The observed state it starts from, as far as it must make the request another one.
         basis: String,
     },
-    /// Change what the subscription sells: one item update.
-    SwapPrice {
+    /// Change what the subscription sells: one update, whatever it takes.
+    ChangeItems {
         /// `sub_…`
         subscription: String,
-        /// `si_…`
-        item: String,
-        /// `price_…`
-        price: String,
-        /// Price and quantity, for people.
+        /// The changes.
+        items: Vec<ItemChange>,
+        /// What becomes of the rest of the period.
+        proration: Proration,
+        /// The instant from which it is prorated.
+        proration_date: Option<Timestamp>,
+        /// Why.
+        cause: Cause,
+        /// Prices and quantity, for people.
+        changes: Vec<Change>,
+    },
+    /// Put the subscription under a schedule, which for now changes nothing.
+    CreateSchedule {
+        /// `sub_…`
+        subscription: String,
+        /// The observed state it starts from.
+        basis: String,
+    },
+    /// Have the schedule change what the subscription sells when the period ends.
+    ScheduleChange {
+        /// `sub_…`
+        subscription: String,
+        /// `sub_sched_…`
+        schedule: String,
+        /// The phase that is running.
+        current: Phase,
+        /// What is sold after it.
+        next: Vec<PhaseItem>,
+        /// How often that is billed.
+        interval: Interval,
+        /// For people.
+        changes: Vec<Change>,
+    },
+    /// Take the subscription out of the schedule; it goes on as it is.
+    ReleaseSchedule {
+        /// `sub_…`
+        subscription: String,
+        /// `sub_sched_…`
+        schedule: String,
+    },
+    /// Have Stripe compute the subscription's taxes, or not.
+    SetAutomaticTax {
+        /// `sub_…`
+        subscription: String,
+        /// Whether it does.
+        enabled: bool,
+        /// For people.
         changes: Vec<Change>,
     },
     /// Move the end of a running trial.
@@ -143,7 +236,11 @@ impl Step {
             Self::CreateCustomer { .. } => "CreateCustomer",
             Self::UpdateCustomer { .. } => "UpdateCustomer",
             Self::CreateSubscription { .. } => "CreateSubscription",
-            Self::SwapPrice { .. } => "SwapPrice",
+            Self::ChangeItems { .. } => "ChangeItems",
+            Self::CreateSchedule { .. } => "CreateSchedule",
+            Self::ScheduleChange { .. } => "ScheduleChange",
+            Self::ReleaseSchedule { .. } => "ReleaseSchedule",
+            Self::SetAutomaticTax { .. } => "SetAutomaticTax",
             Self::MoveTrialEnd { .. } => "MoveTrialEnd",
             Self::CancelAtPeriodEnd { .. } => "CancelAtPeriodEnd",
             Self::UndoCancellation { .. } => "UndoCancellation",
@@ -162,9 +259,12 @@ impl Step {
             Self::CancelAtPeriodEnd { .. } => "CancellationScheduled",
             Self::UndoCancellation { .. } => "CancellationUndone",
             Self::CancelNow { .. } => "SubscriptionCanceled",
-            Self::SwapPrice { .. }
-            | Self::MoveTrialEnd { .. }
+            Self::ChangeItems { .. } => "PlanChanged",
+            Self::CreateSchedule { .. } | Self::ScheduleChange { .. } => "PlanChangeScheduled",
+            Self::ReleaseSchedule { .. } => "ScheduleReleased",
+            Self::MoveTrialEnd { .. }
             | Self::MarkCanceled { .. }
+            | Self::SetAutomaticTax { .. }
             | Self::RestoreIdentity { .. } => "SubscriptionUpdated",
         }
     }
@@ -174,6 +274,7 @@ impl Step {
         match self {
             Self::CreateCustomer { .. } => Some("Customer"),
             Self::CreateSubscription { .. } => Some("Subscription"),
+            Self::CreateSchedule { .. } => Some(SCHEDULE),
             _ => None,
         }
     }
@@ -182,7 +283,9 @@ impl Step {
     pub fn changes(&self) -> &[Change] {
         match self {
             Self::UpdateCustomer { changes, .. }
-            | Self::SwapPrice { changes, .. }
+            | Self::ChangeItems { changes, .. }
+            | Self::ScheduleChange { changes, .. }
+            | Self::SetAutomaticTax { changes, .. }
             | Self::MoveTrialEnd { changes, .. }
             | Self::UndoCancellation { changes, .. }
             | Self::RestoreIdentity { changes, .. } => changes,
@@ -190,11 +293,26 @@ impl Step {
         }
     }
 
+    /// Whether it puts right what was not caused by an edit, when `unedited` tells that there was
+    /// none since the desired state was last brought about.
+    pub const fn is_repair(&self, unedited: Unedited) -> bool {
+        match self {
+            Self::ChangeItems { cause, .. } => matches!(cause, Cause::Restored),
+            Self::CreateSchedule { .. }
+            | Self::ScheduleChange { .. }
+            | Self::ReleaseSchedule { .. } => false,
+            _ => matches!(unedited, Unedited::Yes),
+        }
+    }
+
     /// The observed state it starts from, as text: part of the idempotency key, so that doing the
     /// same again later is another request.
     pub fn basis(&self) -> String {
         match self {
-            Self::CreateSubscription { basis, .. } => basis.clone(),
+            Self::CreateSubscription { basis, .. } | Self::CreateSchedule { basis, .. } => {
+                basis.clone()
+            }
+            Self::ReleaseSchedule { schedule, .. } => schedule.clone(),
             Self::CancelAtPeriodEnd { subscription }
             | Self::MarkCanceled { subscription }
             | Self::CancelNow { subscription } => subscription.clone(),
@@ -203,74 +321,5 @@ impl Step {
                 before.join("\n")
             }
         }
-    }
-}
-
-/// One line, for logs and events. It names no person: of a customer's fields it tells which, not
-/// what.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CreateCustomer { test_clock, .. } => {
-                f.write_str("+ create customer")?;
-                test_clock
-                    .as_ref()
-                    .map_or(Ok(()), |clock| write!(f, " on {clock}"))
-            }
-            Self::CreateSubscription {
-                customer,
-                plan,
-                price,
-                trial_days,
-                ..
-            } => {
-                let customer = customer.as_deref().unwrap_or("the new customer");
-                write!(f, "+ subscribe {customer} to {plan} ({}", price.id)?;
-                if let Some(amount) = price.unit_amount {
-                    write!(
-                        f,
-                        ", {} {}",
-                        money::format(amount, &price.currency),
-                        price.currency
-                    )?;
-                }
-                if *trial_days > 0 {
-                    write!(f, ", trial {trial_days} days")?;
-                }
-                f.write_str(")")
-            }
-            Self::UpdateCustomer {
-                customer, changes, ..
-            } => {
-                let fields: Vec<&str> = changes.iter().map(|change| change.field).collect();
-                write!(f, "~ update {customer}: {}", fields.join(", "))
-            }
-            Self::SwapPrice { subscription, .. }
-            | Self::MoveTrialEnd { subscription, .. }
-            | Self::UndoCancellation { subscription, .. }
-            | Self::RestoreIdentity { subscription, .. } => self.fmt_update(f, subscription),
-            Self::CancelAtPeriodEnd { subscription } => {
-                write!(f, "- cancel {subscription} at the end of its period")
-            }
-            Self::MarkCanceled { subscription } => {
-                write!(f, "~ note on {subscription} that the manifest ends it")
-            }
-            Self::CancelNow { subscription } => write!(f, "- cancel {subscription} now"),
-        }
-    }
-}
-
-impl Step {
-    fn fmt_update(&self, f: &mut fmt::Formatter<'_>, id: &str) -> fmt::Result {
-        write!(f, "~ update {id}")?;
-        for (index, change) in self.changes().iter().enumerate() {
-            let separator = if index == 0 { ":" } else { "," };
-            write!(
-                f,
-                "{separator} {} \"{}\" -> \"{}\"",
-                change.field, change.before, change.after
-            )?;
-        }
-        Ok(())
     }
 }

@@ -17,10 +17,13 @@ pub use self::catalogue::ChangedCatalogue;
 use super::error::{Class, Error};
 use super::event_view::{Event, EventView};
 use super::idempotency::key_for_step;
-use super::requests::{build, checked, for_step};
+use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
-use super::views::{CustomerView, ListView, SubscriptionView, TestClock, TestClockView};
+use super::views::{
+    CustomerView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock, TestClockView,
+};
 use crate::converge::observed::{Found, Subscription, TenantKey};
+use crate::converge::quote::{Quote, QuoteRequest};
 use crate::converge::steps::Step;
 
 /// The most that Stripe puts on a page.
@@ -66,6 +69,8 @@ pub enum Changed {
     Customer(Box<Found>),
     /// A subscription.
     Subscription(Box<Subscription>),
+    /// The schedule of the subscription with this id, which has to be read again.
+    ScheduleOf(String),
 }
 
 impl Session {
@@ -86,6 +91,12 @@ impl Session {
                 .await?
                 .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
+            Step::CreateSchedule { subscription, .. }
+            | Step::ScheduleChange { subscription, .. }
+            | Step::ReleaseSchedule { subscription, .. } => self
+                .send::<ScheduleView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::ScheduleOf(subscription.clone()))),
             _ => self
                 .send::<SubscriptionView>(&request, Some(&key))
                 .await?
@@ -109,6 +120,13 @@ impl Session {
             }),
             _ => Err(error),
         }
+    }
+
+    /// What a change would charge.
+    pub async fn quote(&self, request: &QuoteRequest, now: Timestamp) -> Result<Quote, Error> {
+        let answer = self.send::<PreviewView>(&preview(request)?, None).await?;
+        let amount = answer.value.amount(request)?;
+        Ok(request.answered(amount, now))
     }
 
     /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.
@@ -173,14 +191,14 @@ impl Session {
     /// A customer; `None` when Stripe has never heard of the id, or has forgotten it with its
     /// test clock.
     pub async fn customer(&self, id: &str) -> Result<Option<Found>, Error> {
-        let request = RetrieveCustomer::new(checked(id)?);
+        let request = RetrieveCustomer::new(checked(id)?).expand([CUSTOMER_EXPAND.to_owned()]);
         let view = self.find::<CustomerView>(&request).await?;
         Ok(view.map(Found::from))
     }
 
     /// A subscription; `None` when Stripe does not know the id.
     pub async fn subscription(&self, id: &str) -> Result<Option<Subscription>, Error> {
-        let request = RetrieveSubscription::new(checked(id)?);
+        let request = RetrieveSubscription::new(checked(id)?).expand([EXPAND.to_owned()]);
         let view = self.find::<SubscriptionView>(&request).await?;
         view.map(TryInto::try_into).transpose()
     }
@@ -243,7 +261,7 @@ impl Session {
         after: Option<&str>,
         test_clock: Option<&str>,
     ) -> Result<Page<Found>, Error> {
-        let mut list = list.limit(PAGE);
+        let mut list = list.limit(PAGE).expand([format!("data.{CUSTOMER_EXPAND}")]);
         if let Some(after) = after {
             list = list.starting_after(after);
         }
@@ -259,7 +277,10 @@ impl Session {
         list: ListSubscription,
         after: Option<&str>,
     ) -> Result<Page<Subscription>, Error> {
-        let mut list = list.status(ListSubscriptionStatus::All).limit(PAGE);
+        let mut list = list
+            .status(ListSubscriptionStatus::All)
+            .limit(PAGE)
+            .expand([format!("data.{EXPAND}")]);
         if let Some(after) = after {
             list = list.starting_after(after);
         }

@@ -174,6 +174,9 @@ impl Mirror {
             Changed::Subscription(subscription) => {
                 self.refresh_subscription(session, &subscription.id).await?;
             }
+            Changed::ScheduleOf(subscription) => {
+                self.refresh_subscription(session, subscription).await?;
+            }
         }
         Ok(())
     }

@@ -6,19 +6,21 @@
 //! steps have equal bodies, on which the idempotency key rests.
 
 mod catalogue;
+mod subscription;
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use stripe_billing::subscription::{
-    CancelSubscription, CreateSubscription, CreateSubscriptionItems,
-    CreateSubscriptionPaymentBehavior, UpdateSubscription, UpdateSubscriptionItems,
-    UpdateSubscriptionPaymentBehavior, UpdateSubscriptionProrationBehavior,
-    UpdateSubscriptionTrialEnd,
+    CancelSubscription, UpdateSubscription, UpdateSubscriptionAutomaticTax,
+    UpdateSubscriptionProrationBehavior, UpdateSubscriptionTrialEnd,
 };
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 
 pub use self::catalogue::for_catalogue_step;
+use self::subscription::NewSubscription;
+pub(super) use self::subscription::{EXPAND, preview};
 use super::error::{Class, Error};
 use crate::api::{Address, CustomerDetails, metadata};
 use crate::converge::observed::TenantKey;
@@ -26,6 +28,9 @@ use crate::converge::steps::{CustomerUpdate, Step};
 
 /// The value of [`metadata::CANCELED_BY`].
 const CANCELED_BY_MANIFEST: &str = "manifest";
+
+/// What is asked of Stripe whenever it answers with a customer: where its taxes are.
+pub(super) const CUSTOMER_EXPAND: &str = "tax";
 
 /// The request that a step stands for. `customer` is whom to subscribe when the step doesn't say:
 /// the one that the step before it made.
@@ -48,26 +53,50 @@ pub fn for_step(
         )),
         Step::CreateSubscription {
             customer: own,
-            price,
+            offer,
+            quantity,
+            automatic_tax,
             trial_days,
             declared_trial_days,
             ..
-        } => create_subscription(
-            own.as_deref().or(customer).unwrap_or_default(),
-            &price.id,
-            *trial_days,
-            metadata_map(
-                identity(key)
-                    .into_iter()
-                    .chain([trial(*declared_trial_days)]),
-            ),
+        } => subscription::create(
+            &NewSubscription {
+                customer: own.as_deref().or(customer).unwrap_or_default(),
+                offer,
+                quantity: *quantity,
+                automatic_tax: *automatic_tax,
+                trial_days: *trial_days,
+                declared_trial_days: *declared_trial_days,
+            },
+            key,
         ),
-        Step::SwapPrice {
+        Step::ChangeItems {
             subscription,
-            item,
-            price,
+            items,
+            proration,
+            proration_date,
             ..
-        } => swap_price(checked(subscription)?, item, price),
+        } => {
+            let date = proration_date.map(Timestamp::as_second);
+            subscription::change_items(subscription, items, *proration, date)
+        }
+        Step::CreateSchedule { subscription, .. } => subscription::create_schedule(subscription),
+        Step::ScheduleChange {
+            schedule,
+            current,
+            next,
+            interval,
+            ..
+        } => subscription::schedule_change(schedule, current, next, *interval, key),
+        Step::ReleaseSchedule { schedule, .. } => subscription::release_schedule(schedule),
+        Step::SetAutomaticTax {
+            subscription,
+            enabled,
+            ..
+        } => subscription::set_automatic_tax(
+            subscription,
+            UpdateSubscriptionAutomaticTax::new(*enabled),
+        ),
         Step::MoveTrialEnd {
             subscription,
             end,
@@ -118,7 +147,7 @@ fn with_metadata(
     subscription: &str,
     entries: impl IntoIterator<Item = Entry>,
 ) -> Result<UpdateSubscription, Error> {
-    Ok(UpdateSubscription::new(checked(subscription)?).metadata(metadata_map(entries)))
+    Ok(subscription::update(subscription)?.metadata(metadata_map(entries)))
 }
 
 fn create_customer(
@@ -127,6 +156,7 @@ fn create_customer(
     test_clock: Option<&str>,
 ) -> RequestBuilder {
     let mut create = CreateCustomer::new()
+        .expand([CUSTOMER_EXPAND.to_owned()])
         .name(&details.name)
         .email(&details.email)
         .metadata(metadata_map(identity(key)));
@@ -146,7 +176,7 @@ fn create_customer(
 }
 
 fn update_customer(customer: &str, update: &CustomerUpdate, key: &TenantKey) -> RequestBuilder {
-    let mut request = UpdateCustomer::new(customer);
+    let mut request = UpdateCustomer::new(customer).expand([CUSTOMER_EXPAND.to_owned()]);
     if let Some(name) = &update.name {
         request = request.name(name);
     }
@@ -168,43 +198,6 @@ fn update_customer(customer: &str, update: &CustomerUpdate, key: &TenantKey) -> 
         request = request.metadata(metadata_map(identity(key)));
     }
     build(&request)
-}
-
-fn create_subscription(
-    customer: &str,
-    price: &str,
-    trial_days: i64,
-    metadata: HashMap<String, String>,
-) -> Result<RequestBuilder, Error> {
-    let mut item = CreateSubscriptionItems::new();
-    item.price = Some(price.to_owned());
-    item.quantity = Some(1);
-    let mut create = CreateSubscription::new()
-        .customer(checked(customer)?)
-        .items([item])
-        .payment_behavior(CreateSubscriptionPaymentBehavior::AllowIncomplete)
-        .off_session(true)
-        .metadata(metadata);
-    if trial_days > 0 {
-        let days = u32::try_from(trial_days)
-            .map_err(|_| Error::new(Class::Invalid, format!("{trial_days} days are no trial")))?;
-        create = create.trial_period_days(days);
-    }
-    Ok(build(&create))
-}
-
-fn swap_price(subscription: &str, item: &str, price: &str) -> Result<RequestBuilder, Error> {
-    let mut update = UpdateSubscriptionItems::new();
-    update.id = Some(checked(item)?.to_owned());
-    update.price = Some(checked(price)?.to_owned());
-    update.quantity = Some(1);
-    Ok(build(
-        &UpdateSubscription::new(subscription)
-            .items([update])
-            .proration_behavior(UpdateSubscriptionProrationBehavior::CreateProrations)
-            .payment_behavior(UpdateSubscriptionPaymentBehavior::AllowIncomplete)
-            .off_session(true),
-    ))
 }
 
 fn address_fields(

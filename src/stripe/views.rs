@@ -6,6 +6,7 @@
 //! without a new API version.
 
 mod catalogue;
+mod preview;
 mod schedule;
 
 use jiff::Timestamp;
@@ -13,10 +14,12 @@ use miniserde::Deserialize;
 use miniserde::json::Value;
 
 pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
+pub(super) use self::preview::PreviewView;
+pub(super) use self::schedule::ScheduleView;
 use super::error::{Class, Error};
 use super::event_view::EventView;
 use crate::api::Address;
-use crate::converge::observed::{Customer, Found, Item, Subscription, TenantKey};
+use crate::converge::observed::{Customer, Found, Item, Subscription, TaxLocation, TenantKey};
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -65,7 +68,23 @@ pub(super) struct CustomerView {
     invoice_settings: Option<InvoiceSettingsView>,
     default_source: Option<Value>,
     currency: Option<String>,
+    tax: Option<TaxView>,
     test_clock: Option<Value>,
+}
+
+/// Only there when it was asked for (`expand[]=tax`).
+#[derive(Deserialize)]
+struct TaxView {
+    automatic_tax: Option<String>,
+}
+
+impl TaxView {
+    fn location(self) -> Option<TaxLocation> {
+        Some(match self.automatic_tax?.as_str() {
+            "supported" | "not_collecting" => TaxLocation::Known,
+            other => TaxLocation::Unknown(other.to_owned()),
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -115,6 +134,7 @@ impl From<CustomerView> for Found {
             address: view.address.and_then(Into::into),
             default_payment_method: id_of(invoiced).or_else(|| id_of(view.default_source)),
             currency: filled(view.currency),
+            tax_location: view.tax.and_then(TaxView::location),
             test_clock: id_of(view.test_clock),
         })
     }
@@ -136,9 +156,15 @@ pub(super) struct SubscriptionView {
     trial_start: Option<i64>,
     trial_end: Option<i64>,
     schedule: Option<Value>,
+    automatic_tax: Option<AutomaticTaxView>,
     default_payment_method: Option<Value>,
     default_source: Option<Value>,
     test_clock: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct AutomaticTaxView {
+    enabled: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +203,7 @@ impl TryFrom<SubscriptionView> for Subscription {
             trial_start: optional_time(&id, "trial_start", view.trial_start)?,
             trial_end: optional_time(&id, "trial_end", view.trial_end)?,
             schedule: schedule::schedule(view.schedule)?,
+            automatic_tax: view.automatic_tax.and_then(|tax| tax.enabled) == Some(true),
             canceled_by_manifest: filled(metadata.canceled_by).is_some(),
             // A person can write anything into metadata; what is no number says nothing.
             trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),

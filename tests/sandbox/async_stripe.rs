@@ -3,10 +3,14 @@
 
 use miniserde::{Deserialize, json};
 use serde_json::Value;
+use stripe_billing::{
+    BillingMeter, BillingMeterEvent, BillingMeterEventAdjustment, BillingMeterEventSummary,
+};
 use stripe_shared::{
-    Account, ApiErrors, Charge, Customer, DeletedCustomer, DeletedProduct, DeletedSubscriptionItem,
-    DeletedTestHelpersTestClock, Event, Invoice, InvoicePayment, PaymentIntent, PaymentMethod,
-    Price, Product, SetupIntent, Subscription, SubscriptionItem, TestHelpersTestClock,
+    Account, ApiErrors, Charge, Customer, CustomerBalanceTransaction, DeletedCustomer,
+    DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Event, Invoice,
+    InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent, Subscription,
+    SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -31,9 +35,14 @@ fn object(body: &Value) -> Result<(), String> {
     let deleted = body["deleted"] == true;
     match body["object"].as_str().unwrap_or_default() {
         "account" => parse::<Account>(body),
+        "billing.meter" => parse::<BillingMeter>(body),
+        "billing.meter_event" => parse::<BillingMeterEvent>(body),
+        "billing.meter_event_adjustment" => parse::<BillingMeterEventAdjustment>(body),
+        "billing.meter_event_summary" => parse::<BillingMeterEventSummary>(body),
         "charge" => parse::<Charge>(body),
         "customer" if deleted => parse::<DeletedCustomer>(body),
         "customer" => parse::<Customer>(body),
+        "customer_balance_transaction" => parse::<CustomerBalanceTransaction>(body),
         "event" => parse::<Event>(body).and_then(|()| parses(&body["data"]["object"])),
         "invoice" => parse::<Invoice>(body),
         "invoice_payment" => parse::<InvoicePayment>(body),
@@ -44,6 +53,7 @@ fn object(body: &Value) -> Result<(), String> {
         "product" => parse::<Product>(body),
         "setup_intent" => parse::<SetupIntent>(body),
         "subscription" => parse::<Subscription>(body),
+        "subscription_schedule" => parse::<SubscriptionSchedule>(body),
         "subscription_item" if deleted => parse::<DeletedSubscriptionItem>(body),
         "subscription_item" => parse::<SubscriptionItem>(body),
         "test_helpers.test_clock" if deleted => parse::<DeletedTestHelpersTestClock>(body),

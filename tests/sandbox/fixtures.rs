@@ -132,3 +132,40 @@ pub(crate) async fn event_types(sandbox: &Sandbox) -> Vec<String> {
         .map(|event| event["type"].as_str().expect("a type").to_owned())
         .collect()
 }
+
+/// A meter for events of this name; `more` is appended to the form.
+pub(crate) async fn meter(sandbox: &Sandbox, event_name: &str, more: &str) -> String {
+    let form = format!(
+        "display_name=Usage&event_name={event_name}&default_aggregation[formula]=sum{more}"
+    );
+    id(&sandbox.post("/v1/billing/meters", form).await)
+}
+
+/// A price in US dollars for what a meter counts in a month.
+pub(crate) async fn metered(sandbox: &Sandbox, meter: &str, terms: &str) -> String {
+    let product = product(sandbox).await;
+    let form = format!(
+        "product={product}&currency=usd&recurring[interval]=month&recurring[usage_type]=metered\
+         &recurring[meter]={meter}&{terms}"
+    );
+    id(&sandbox.post("/v1/prices", form).await)
+}
+
+/// The form of a meter event.
+pub(crate) fn usage(customer: &str, event_name: &str, value: &str, time: i64) -> String {
+    format!(
+        "event_name={event_name}&payload[stripe_customer_id]={customer}&payload[value]={value}&timestamp={time}"
+    )
+}
+
+/// Reports usage.
+pub(crate) async fn report(
+    sandbox: &Sandbox,
+    customer: &str,
+    event_name: &str,
+    value: i64,
+    time: i64,
+) -> Value {
+    let form = usage(customer, event_name, &value.to_string(), time);
+    sandbox.post("/v1/billing/meter_events", form).await
+}

@@ -1,13 +1,13 @@
 //! Subscriptions that live through whatever comes: seeded random requests, none of which may get an answer that is
 //! not Stripe's, an internal error, or books that do not add up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use fastrand::Rng;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{DAY, Tenant, add_card, at, cards, monthly, recurring},
+    fixtures::{DAY, Tenant, add_card, at, cards, meter, metered, monthly, recurring, report},
     harness::{Request, Sandbox, data, id, int, text},
 };
 
@@ -24,6 +24,10 @@ struct Life<'a> {
     sandbox: &'a Sandbox,
     tenant: Tenant,
     prices: Vec<String>,
+    /// Costs 2 cents for each call.
+    metered: String,
+    /// Calls reported so far.
+    calls: i64,
     now: i64,
     rng: Rng,
     /// Statuses met so far, so that the test knows it went somewhere.
@@ -51,7 +55,8 @@ impl Life<'_> {
     async fn step(&mut self) {
         let subscriptions = self.subscriptions().await;
         let invoices = self.tenant.invoices(self.sandbox).await;
-        match self.rng.u8(..10) {
+        match self.rng.u8(..12) {
+            10 => return self.call().await,
             0..3 => return self.advance().await,
             3 => return self.change_cards().await,
             4 if subscriptions.len() < 4 => self.subscribe().await,
@@ -85,6 +90,19 @@ impl Life<'_> {
         self.sandbox.eventually("the clock", ready).await;
     }
 
+    async fn call(&mut self) {
+        let calls = self.rng.i64(1..500);
+        report(
+            self.sandbox,
+            &self.tenant.customer,
+            "calls",
+            calls,
+            self.now,
+        )
+        .await;
+        self.calls += calls;
+    }
+
     async fn change_cards(&mut self) {
         if self.rng.u8(..4) == 0 {
             add_card(self.sandbox, &self.tenant.customer).await;
@@ -116,6 +134,11 @@ impl Life<'_> {
             "customer={}&items[0][price]={price}&items[0][quantity]={quantity}{more}",
             self.tenant.customer
         );
+        let form = if self.rng.bool() {
+            format!("{form}&items[1][price]={}", self.metered)
+        } else {
+            form
+        };
         tolerate(self.sandbox.post("/v1/subscriptions", form)).await;
     }
 
@@ -124,7 +147,8 @@ impl Life<'_> {
         let item = id(&subscription["items"]["data"][0]);
         let price = self.price();
         let swap = format!("items[0][id]={item}&items[0][price]={price}");
-        let form = match self.rng.u8(..9) {
+        let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
+        let form = match self.rng.u8(..11) {
             0 => return tolerate(self.sandbox.delete(path)).await,
             1 => {
                 return tolerate(
@@ -142,24 +166,93 @@ impl Life<'_> {
             5 => format!(
                 "{swap}&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete"
             ),
-            6 => self
+            6 => return self.schedule(subscription).await,
+            8 => self
                 .pick(&[
                     "trial_end=now",
                     "pause_collection[behavior]=void",
                     "pause_collection=",
                 ])
                 .to_owned(),
-            _ => {
-                let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
-                format!("{swap}&proration_behavior={behavior}")
-            }
+            7 => match data(&subscription["items"]).get(1).map(id) {
+                Some(metered) => format!(
+                    "items[0][id]={metered}&items[0][deleted]=true&proration_behavior={behavior}"
+                ),
+                None => format!(
+                    "items[0][price]={}&proration_behavior={behavior}",
+                    self.metered
+                ),
+            },
+            _ => format!("{swap}&proration_behavior={behavior}"),
         };
         tolerate(self.sandbox.post(path, form)).await;
     }
 
+    /// No subscription bills more calls than there were, and none at another price.
+    fn audit_usage(&self, invoices: &[Value]) {
+        let mut billed: HashMap<String, i64> = HashMap::new();
+        for line in invoices.iter().flat_map(|invoice| data(&invoice["lines"])) {
+            if line["pricing"]["price_details"]["price"] != self.metered.as_str() {
+                continue;
+            }
+            let parent = &line["parent"]["subscription_item_details"];
+            let (quantity, amount) = (int(&line["quantity"]), int(&line["amount"]));
+            let trial = text(&line["description"]).starts_with("Free trial");
+            assert_eq!(amount, if trial { 0 } else { 2 * quantity }, "{line:#}");
+            assert_eq!(parent["proration"], false, "{line:#}");
+            *billed.entry(text(&parent["subscription"])).or_default() += quantity;
+        }
+        assert!(
+            billed.values().all(|billed| *billed <= self.calls),
+            "{billed:?} of {}",
+            self.calls
+        );
+    }
+
+    /// Plans another price for after the current period, or does away with such a plan.
+    async fn schedule(&mut self, subscription: &Value) {
+        let path = "/v1/subscription_schedules";
+        let Some(schedule) = subscription["schedule"].as_str() else {
+            let form = format!("from_subscription={}", id(subscription));
+            return tolerate(self.sandbox.post(path, form)).await;
+        };
+        let path = format!("{path}/{schedule}");
+        let current = self.sandbox.get(&path).await;
+        let phase = &current["current_phase"];
+        // A schedule that is over has no current phase, and refuses whatever it is told.
+        let start = phase["start_date"].as_i64().unwrap_or(self.now);
+        let end = phase["end_date"].as_i64().unwrap_or(self.now + DAY);
+        let item = &subscription["items"]["data"][0];
+        let kept = text(&item["price"]["id"]);
+        let (price, quantity) = (self.price(), self.rng.u8(1..4));
+        let phases = format!(
+            "phases[0][items][0][price]={kept}&phases[0][items][0][quantity]={}&phases[0][start_date]={start}\
+             &phases[0][end_date]={end}&phases[1][items][0][price]={price}\
+             &phases[1][items][0][quantity]={quantity}",
+            item["quantity"]
+        );
+        let behavior = self.pick(&["none", "create_prorations", "always_invoice"]);
+        let request = match self.rng.u8(..8) {
+            0 | 1 => self.sandbox.post(format!("{path}/release"), ""),
+            2 => self.sandbox.post(format!("{path}/cancel"), ""),
+            3 => self.sandbox.post(path, "end_behavior=cancel"),
+            4 => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][duration][interval]=day&phases[1][duration][interval_count]=9"),
+            ),
+            _ => self.sandbox.post(
+                path,
+                format!("{phases}&phases[1][proration_behavior]={behavior}"),
+            ),
+        };
+        tolerate(request).await;
+    }
+
     /// What must hold of the books at any time.
     async fn audit(&mut self) {
-        for invoice in self.tenant.invoices(self.sandbox).await {
+        let invoices = self.tenant.invoices(self.sandbox).await;
+        self.audit_usage(&invoices);
+        for invoice in invoices {
             self.met
                 .insert(format!("invoice {}", text(&invoice["status"])));
             let field = |name: &str| int(&invoice[name]);
@@ -189,7 +282,25 @@ impl Life<'_> {
                 "nothing due is left undone: {invoice:#}"
             );
         }
-        for subscription in self.subscriptions().await {
+        let subscriptions = self.subscriptions().await;
+        let path = "/v1/subscription_schedules?limit=100&customer=";
+        let schedules = format!("{path}{}", self.tenant.customer);
+        for schedule in data(&self.sandbox.get(schedules).await) {
+            self.met
+                .insert(format!("schedule {}", text(&schedule["status"])));
+            let managed = |it: &&Value| it["id"] == schedule["subscription"];
+            let stands = subscriptions.iter().find(managed).is_some_and(|it| {
+                ["incomplete", "paused"]
+                    .iter()
+                    .any(|status| it["status"] == *status)
+            });
+            let end = schedule["current_phase"]["end_date"].as_i64();
+            assert!(
+                stands || end.is_none_or(|end| end > self.now),
+                "a phase that is over was followed: {schedule:#}"
+            );
+        }
+        for subscription in subscriptions {
             let ended = !subscription["ended_at"].is_null();
             let status = subscription["status"].as_str().expect("a status");
             self.met.insert(status.to_owned());
@@ -228,6 +339,8 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
         monthly(&sandbox, 4_950).await,
         recurring(&sandbox, 30_000, "year").await,
     ];
+    let meter = meter(&sandbox, "calls", "").await;
+    let metered = metered(&sandbox, &meter, "unit_amount=2").await;
     let mut met = BTreeSet::new();
     for seed in 0..SEEDS {
         let tenant = Tenant::without_card(&sandbox, START).await;
@@ -235,12 +348,31 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
             sandbox: &sandbox,
             tenant,
             prices: prices.clone(),
+            metered: metered.clone(),
+            calls: 0,
             now: at(START),
             rng: Rng::with_seed(seed),
             met: BTreeSet::new(),
         };
         if seed % 4 > 0 {
             add_card(&sandbox, &life.tenant.customer).await;
+        }
+        if seed == 0 {
+            // Chance alone seldom leads here: a trial that ends without a card.
+            let more =
+                "&trial_period_days=1&trial_settings[end_behavior][missing_payment_method]=pause";
+            life.tenant.subscribe(&sandbox, &prices[1], more).await;
+            life.advance().await;
+            life.audit().await;
+        }
+        if seed == 1 {
+            // Nor here: a schedule that is left alone until it is through.
+            let subscribed = life.tenant.subscribe(&sandbox, &prices[1], "").await;
+            life.schedule(&subscribed).await;
+            for _ in 0..6 {
+                life.advance().await;
+                life.audit().await;
+            }
         }
         for step in 0..LENGTH {
             println!("seed {seed}, step {step}");
@@ -261,6 +393,10 @@ async fn whatever_comes_the_answers_are_stripes_and_the_books_add_up() {
         "invoice void",
         "past_due",
         "paused",
+        "schedule active",
+        "schedule canceled",
+        "schedule completed",
+        "schedule released",
         "trialing",
     ];
     assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), all);

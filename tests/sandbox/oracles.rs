@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     async_stripe,
-    fixtures::{DAY, HOUR, Tenant, add_card, cards, monthly, period, product, subscription},
+    fixtures::{
+        DAY, HOUR, Tenant, add_card, at, cards, meter, metered, monthly, period, product,
+        subscription, usage,
+    },
     harness::{Sandbox, data, id, text},
     openapi::{fetch, openapi},
 };
@@ -54,7 +57,9 @@ async fn tour(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
             .await,
     ));
     seen.extend(paused(sandbox).await);
+    seen.extend(scheduled(sandbox).await);
     seen.extend(simple(sandbox, &tenant).await);
+    seen.extend(metering(sandbox).await);
     let events = sandbox.get("/v1/events?limit=100").await;
     for event in data(&events) {
         // Every event carries an object as the API shows it; its envelope is the same for all.
@@ -80,6 +85,100 @@ async fn paused(sandbox: &Sandbox) -> Option<(&'static str, Value)> {
     let paused = subscription(sandbox, &trialing).await;
     assert_eq!(paused["status"], "paused");
     Some(("Stripe.Subscription", paused))
+}
+
+async fn metering(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
+    let tenant = Tenant::with_card(sandbox, "2026-01-01T00:00:00Z").await;
+    let start = at("2026-01-01T00:00:00Z");
+    let meter = meter(sandbox, "calls", "&event_time_window=hour").await;
+    let price = metered(sandbox, &meter, "unit_amount_decimal=0.5").await;
+    let subscribed = tenant.subscribe(sandbox, &price, "").await;
+    let event = usage(&tenant.customer, "calls", "3", start) + "&identifier=a";
+    let event = sandbox.post("/v1/billing/meter_events", event).await;
+    let summaries = format!(
+        "/v1/billing/meters/{meter}/event_summaries?customer={}&start_time={start}&end_time={}",
+        tenant.customer,
+        start + HOUR
+    );
+    let summaries = sandbox.get(summaries).await;
+    let preview = format!("subscription={}", id(&subscribed));
+    let preview = sandbox.post("/v1/invoices/create_preview", preview).await;
+    let cancel = "event_name=calls&type=cancel&cancel[identifier]=a";
+    let credit = format!("/v1/customers/{}/balance_transactions", tenant.customer);
+    vec![
+        ("Stripe.Billing.MeterEvent", event),
+        (
+            "Stripe.Billing.MeterEventSummary",
+            data(&summaries)[0].clone(),
+        ),
+        (
+            "Stripe.Billing.MeterEventAdjustment",
+            sandbox
+                .post("/v1/billing/meter_event_adjustments", cancel)
+                .await,
+        ),
+        (
+            "Stripe.Billing.Meter",
+            sandbox
+                .post(format!("/v1/billing/meters/{meter}/deactivate"), "")
+                .await,
+        ),
+        (
+            "Stripe.Price",
+            sandbox.get(format!("/v1/prices/{price}")).await,
+        ),
+        ("Stripe.Subscription", subscribed),
+        ("Stripe.Invoice", preview),
+        (
+            "Stripe.CustomerBalanceTransaction",
+            sandbox.post(credit, "amount=-5&currency=usd").await,
+        ),
+    ]
+}
+
+/// A schedule in each of its states, with taxes on what it bills.
+async fn scheduled(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
+    let kind = "Stripe.SubscriptionSchedule";
+    sandbox.settings(json!({"tax_percent": 19})).await;
+    let tenant = Tenant::with_card(sandbox, "2026-01-01T00:00:00Z").await;
+    let address = "address[country]=DE&expand[]=tax";
+    let customer = format!("/v1/customers/{}", tenant.customer);
+    let located = sandbox.post(customer, address).await;
+    let price = monthly(sandbox, 1_000).await;
+    let taxed = tenant
+        .subscribe(sandbox, &price, "&automatic_tax[enabled]=true")
+        .await;
+    let path = "/v1/subscription_schedules";
+    let form = format!("from_subscription={}", id(&taxed));
+    let active = sandbox.post(path, form).await;
+    let invoice = tenant.invoices(sandbox).await.swap_remove(0);
+    let preview = format!("schedule={}", id(&active));
+    let preview = sandbox.post("/v1/invoices/create_preview", preview).await;
+    let form = format!(
+        "customer={}&start_date={}&phases[0][items][0][price]={price}&phases[0][collection_method]=send_invoice\
+         &phases[0][invoice_settings][days_until_due]=14&phases[0][automatic_tax][enabled]=true",
+        tenant.customer,
+        period(&taxed).1
+    );
+    let waiting = sandbox.post(path, form).await;
+    let canceled = format!("{path}/{}/cancel", id(&waiting));
+    let released = format!("{path}/{}/release", id(&active));
+    vec![
+        ("Stripe.Customer", located),
+        ("Stripe.Subscription", taxed),
+        ("Stripe.Invoice", invoice),
+        ("Stripe.Invoice", preview),
+        (kind, active),
+        (kind, waiting),
+        (kind, sandbox.post(canceled, "").await),
+        (kind, sandbox.post(released, "").await),
+        (
+            "Stripe.ApiList<Stripe.SubscriptionSchedule>",
+            sandbox
+                .get(format!("{path}?customer={}", tenant.customer))
+                .await,
+        ),
+    ]
 }
 
 async fn simple(sandbox: &Sandbox, tenant: &Tenant) -> Vec<(&'static str, Value)> {
@@ -138,6 +237,7 @@ async fn simple(sandbox: &Sandbox, tenant: &Tenant) -> Vec<(&'static str, Value)
 
 fn node_type(object: &Value) -> Option<&'static str> {
     Some(match object["object"].as_str()? {
+        "billing.meter" => "Stripe.Billing.Meter",
         "charge" => "Stripe.Charge",
         "customer" => "Stripe.Customer",
         "invoice" => "Stripe.Invoice",
@@ -148,6 +248,7 @@ fn node_type(object: &Value) -> Option<&'static str> {
         "product" => "Stripe.Product",
         "setup_intent" => "Stripe.SetupIntent",
         "subscription" => "Stripe.Subscription",
+        "subscription_schedule" => "Stripe.SubscriptionSchedule",
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{DAY, Tenant, monthly, period, subscription},
+    fixtures::{DAY, Tenant, at, meter, metered, monthly, period, subscription, usage},
     harness::{Sandbox, id},
 };
 
@@ -83,6 +83,51 @@ async fn billing_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn usage_and_balances_outlive_a_restart() {
+    let file = StateFile::new("usage");
+    let sandbox = file.sandbox();
+    let start = at("2026-01-01T00:00:00Z");
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let meter = meter(&sandbox, "calls", "&event_time_window=day").await;
+    let price = metered(&sandbox, &meter, "unit_amount=2").await;
+    let subscribed = tenant.subscribe(&sandbox, &price, "").await;
+    let event = usage(&tenant.customer, "calls", "40", start) + "&identifier=a";
+    sandbox.post("/v1/billing/meter_events", &event).await;
+    let path = format!("/v1/customers/{}/balance_transactions", tenant.customer);
+    sandbox.post(&path, "amount=-30&currency=usd").await;
+    let targets = [
+        "/v1/billing/meters".to_owned(),
+        format!(
+            "/v1/billing/meters/{meter}/event_summaries?customer={}&start_time={start}&end_time={}",
+            tenant.customer,
+            start + DAY
+        ),
+        path,
+    ];
+    let mut before = Vec::new();
+    for target in &targets {
+        before.push(sandbox.get(target).await);
+    }
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    for (target, before) in targets.iter().zip(&before) {
+        assert_eq!(&sandbox.get(target).await, before, "{target}");
+    }
+    sandbox
+        .post("/v1/billing/meter_events", &event)
+        .refused(400)
+        .await;
+    sandbox
+        .advance(&tenant.clock, period(&subscribed).1 + DAY)
+        .await;
+    let invoice = tenant.invoices(&sandbox).await.swap_remove(0);
+    assert_eq!(
+        (&invoice["total"], &invoice["amount_paid"]),
+        (&80.into(), &50.into())
+    );
+}
+
+#[tokio::test]
 async fn idempotency_keys_are_remembered_across_a_restart() {
     let file = StateFile::new("idempotency");
     let sandbox = file.sandbox();
@@ -130,4 +175,28 @@ async fn without_a_state_file_every_start_is_the_first() {
         sandbox.get("/v1/customers").await["data"],
         Value::Array(Vec::new())
     );
+}
+
+#[tokio::test]
+async fn a_schedule_takes_its_turn_after_a_restart() {
+    let file = StateFile::new("schedule");
+    let sandbox = file.sandbox();
+    let tenant = Tenant::with_card(&sandbox, "2026-01-01T00:00:00Z").await;
+    let [large, small] = [monthly(&sandbox, 1_000).await, monthly(&sandbox, 400).await];
+    let subscribed = tenant.subscribe(&sandbox, &large, "").await;
+    let form = format!("from_subscription={}", id(&subscribed));
+    let schedule = id(&sandbox.post("/v1/subscription_schedules", form).await);
+    let path = format!("/v1/subscription_schedules/{schedule}");
+    let (start, end) = period(&subscribed);
+    let form = format!(
+        "phases[0][items][0][price]={large}&phases[0][start_date]={start}&phases[0][end_date]={end}\
+         &phases[1][items][0][price]={small}"
+    );
+    let planned = sandbox.post(&path, form).await;
+    sandbox.stop();
+    let sandbox = file.sandbox();
+    assert_eq!(sandbox.get(&path).await, planned);
+    sandbox.advance(&tenant.clock, end).await;
+    let renewed = subscription(&sandbox, &subscribed).await;
+    assert_eq!(renewed["items"]["data"][0]["price"]["id"], small);
 }

@@ -198,16 +198,21 @@ impl World {
     /// Asks for an immediate look at a tenant and waits until it has been taken.
     pub(crate) async fn look_again(&self, name: &str) {
         let token = format!("{}", jiff::Timestamp::now());
-        let patch = json!({"metadata": {"annotations":
-            {"tenantbilling.io/reconcile-requested-at": token}}});
-        self.tenants()
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .expect("annotating a tenant");
+        self.annotate(name, "tenantbilling.io/reconcile-requested-at", &token)
+            .await;
         self.until(name, "the request for a look is handled", |tenant| {
             tenant["status"]["lastHandledReconcileAt"] == token.as_str()
         })
         .await;
+    }
+
+    /// Sets an annotation of a tenant.
+    pub(crate) async fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {annotation: value}}});
+        self.tenants()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .expect("annotating a tenant");
     }
 
     /// Deletes a tenant's manifest, and returns at once.

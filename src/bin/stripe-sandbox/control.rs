@@ -1,10 +1,13 @@
 //! `/_sandbox`: what a test or a demo may do that Stripe has no endpoint for. Plain JSON, no authentication.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::{delete, get, post};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,7 +15,7 @@ use serde_json::{Value, json};
 use crate::api;
 use crate::model::CardBehavior;
 use crate::sandbox::{App, Sandbox};
-use crate::state::{PastDueOutcome, Settings, State};
+use crate::state::{Newest, PastDueOutcome, Settings, State, TaxLocation};
 use crate::webhook::{Mode, Sender};
 use crate::wire::{Caller, FaultSpec, Method, Params, Request, StripeError, check_params, execute};
 
@@ -308,7 +311,11 @@ struct Change {
     rate_limit_write: Option<u32>,
     past_due_outcome: Option<PastDueOutcome>,
     retry_days: Option<Vec<i64>>,
+    tax_percent: Option<Decimal>,
+    tax_locations: Option<BTreeMap<String, TaxLocation>>,
     now_offset_seconds: Option<i64>,
+    meter_lag_seconds: Option<i64>,
+    newest_meter_event: Option<Newest>,
 }
 
 impl Change {
@@ -319,6 +326,16 @@ impl Change {
         settings.now_offset_seconds = self
             .now_offset_seconds
             .unwrap_or(settings.now_offset_seconds);
+        settings.meter_lag_seconds = self.meter_lag_seconds.unwrap_or(settings.meter_lag_seconds);
+        settings.newest_meter_event = self
+            .newest_meter_event
+            .unwrap_or(settings.newest_meter_event);
+        if let Some(percent) = self.tax_percent {
+            settings.tax_percent = percent;
+        }
+        if let Some(locations) = &self.tax_locations {
+            settings.tax_locations.clone_from(locations);
+        }
         if let Some(days) = &self.retry_days {
             settings.retry_days.clone_from(days);
         }

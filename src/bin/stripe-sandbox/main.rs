@@ -31,13 +31,16 @@
 //!   `/_sandbox/webhooks/flush` sends what a pause kept back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
-//!   `now_offset_seconds` (how far its wall clock is ahead); `GET` shows them.
+//!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
+//!   (`{"BR": "not_collecting"}`), `meter_lag_seconds` (how long meter events stay out of
+//!   summaries and previews), `newest_meter_event` (which event of a window counts: `received`, the one received
+//!   last, or `timestamp`, the latest by its own account); `GET` shows them.
 //!
 //! # Where it differs from Stripe
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no meters yet, so no metered prices; no coupons, taxes, schedules, Checkout, portal or search.
+//! - There are no coupons, Checkout, portal or search.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
 //!   completed by changing the card's behavior in the control plane and confirming again.
 //! - One API version; requests naming another are refused. The v2 API is absent.
@@ -48,7 +51,24 @@
 //! - Rate limits count per account and mode, not per endpoint too, and no request waits for another's lock.
 //! - `Stripe-Should-Retry` is true for conflicts and 5xx, false for other errors, and absent for rate limits.
 //! - `tax.automatic_tax` of a customer is judged by the presence of a country (and a state or postal code in
-//!   the US and Canada) alone.
+//!   the US and Canada) alone, unless the setting `tax_locations` says `not_collecting`, `failed` or
+//!   `unrecognized_location` of that country. Tax is `tax_percent` everywhere, without rates or jurisdictions.
+//! - Of a meter event the meter, the timestamp and the identifier are checked at once. A customer who does not exist
+//!   and a value that is no whole number of at most 15 digits are found later by Stripe, which tells v2 event
+//!   destinations; here such events are accepted, never count, and are only numbered in `/_sandbox/state`.
+//! - Identifiers and adjustments go by the sandbox's wall clock, also for customers on a test clock: a day is a day
+//!   since an event was received. Adjustments are complete at once.
+//! - Summaries by hour or day leave out those in which nothing happened. The wording of errors about meters, other
+//!   than an unknown event name and a used identifier, is the sandbox's own.
+//! - Usage belongs to the price that was in effect at an event's timestamp; Stripe speaks of when it was reported.
+//!   What is reported late for a price already removed is billed by neither. A removed price without anything to
+//!   bill leaves no invoice item, nor does a cancelled subscription without usage leave an invoice.
+//! - Each tier is a line, and its flat amount another; a line is rounded half away from zero to the minor unit.
+//! - A customer has one balance, in one currency. An invoice below zero becomes credit by a transaction of type
+//!   `applied_to_invoice`; amounts below Stripe's minimum charge are charged all the same.
+//! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
+//!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
+//!   status after a release at the end) is guessed; the engine's documentation says how.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.
@@ -67,17 +87,19 @@ mod table;
 mod webhook;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::net::{Listener, Scissors};
 use crate::sandbox::{App, Options, Sandbox};
-use crate::state::{PastDueOutcome, Settings};
+use crate::state::{Newest, PastDueOutcome, Settings};
 
 /// A stateful stand-in for Stripe.
 #[derive(Debug, Parser)]
@@ -123,6 +145,10 @@ impl Arguments {
             past_due_outcome: self.past_due_outcome,
             retry_days: self.retry_days.clone(),
             now_offset_seconds: 0,
+            meter_lag_seconds: 0,
+            newest_meter_event: Newest::default(),
+            tax_percent: Decimal::ZERO,
+            tax_locations: BTreeMap::new(),
         };
         Options {
             test: settings(25),

@@ -1,7 +1,9 @@
 //! Everything one Stripe account holds.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +38,17 @@ pub enum PastDueOutcome {
     PastDue,
 }
 
+/// Which event of a window counts, of a meter whose events stand for one. Stripe's documents say "the most recent".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Newest {
+    /// The one received last.
+    #[default]
+    Received,
+    /// The one with the latest timestamp; of several, the one received last.
+    Timestamp,
+}
+
 /// Account settings which in Stripe are made in the Dashboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -49,6 +62,32 @@ pub struct Settings {
     pub retry_days: Vec<i64>,
     /// How far the sandbox's wall clock is ahead of the machine's.
     pub now_offset_seconds: i64,
+    /// How long a meter event stays out of summaries and previews.
+    #[serde(default)]
+    pub meter_lag_seconds: i64,
+    /// Which event of a window counts.
+    #[serde(default)]
+    pub newest_meter_event: Newest,
+    /// Rate of tax wherever tax is collected.
+    #[serde(default)]
+    pub tax_percent: Decimal,
+    /// Countries for which automatic tax says something else than that it supports them.
+    #[serde(default)]
+    pub tax_locations: BTreeMap<String, TaxLocation>,
+}
+
+/// What automatic tax makes of where a customer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxLocation {
+    /// Tax is calculated.
+    Supported,
+    /// The account collects no tax there.
+    NotCollecting,
+    /// The place is not known.
+    UnrecognizedLocation,
+    /// Stripe could not find it out.
+    Failed,
 }
 
 /// A webhook delivery to be made.

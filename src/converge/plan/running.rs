@@ -4,11 +4,10 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::cancellation::{cancel_at_period_end, cancel_now, undo_or_report_cancellation};
 use super::subscribe::no_payment_method;
-use super::{Hold, Plan, Recorded};
+use super::{Hold, Plan, Recorded, Situation, change, guards, schedule, tax};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::{Desired, TrialTerms};
-use crate::converge::money;
-use crate::converge::observed::{Customer, Item, Price, Subscription, SubscriptionStatus};
+use crate::converge::observed::{Customer, Subscription, SubscriptionStatus};
 use crate::converge::steps::{Change, Step};
 
 /// One live subscription: bring it in line.
@@ -18,12 +17,14 @@ pub(super) fn converge(
     customer: Option<&Customer>,
     subscription: &Subscription,
     recorded: &Recorded,
-    now: Timestamp,
+    situation: &Situation,
 ) {
     // What was recorded of a subscription that has ended since says nothing about its successor.
     let unrecorded = Recorded::default();
     let is_recorded = recorded.subscription_id.as_ref() == Some(&subscription.id);
     let recorded = if is_recorded { recorded } else { &unrecorded };
+    let claimed = schedule::claimed(&desired.key, subscription, recorded);
+    let subscription = claimed.as_ref().unwrap_or(subscription);
     if subscription.key.as_ref() != Some(&desired.key) {
         let have = subscription.key.as_ref().map_or("", |key| &key.tenant);
         plan.steps.push(Step::RestoreIdentity {
@@ -36,10 +37,26 @@ pub(super) fn converge(
             )],
         });
     }
+    let before = plan.steps.len();
     match desired.lifecycle {
-        Lifecycle::Canceled => return plan.steps.extend(cancel_now(subscription)),
-        Lifecycle::CancelAtPeriodEnd => plan.steps.extend(cancel_at_period_end(subscription)),
+        Lifecycle::Canceled => {
+            let steps = schedule::released(&desired.key, subscription, cancel_now(subscription));
+            return plan.steps.extend(steps);
+        }
+        Lifecycle::CancelAtPeriodEnd => {
+            let steps = cancel_at_period_end(subscription);
+            let steps = schedule::released(&desired.key, subscription, steps);
+            plan.steps.extend(steps);
+        }
         Lifecycle::Active => undo_or_report_cancellation(plan, subscription),
+    }
+    // Stripe lets only the schedule decide when a subscription ends that it governs.
+    if let Some(hold) =
+        guards::schedule(&desired.key, subscription).filter(|_| plan.steps.len() > before)
+    {
+        plan.steps.truncate(before);
+        plan.hold = Some(hold);
+        return;
     }
     if subscription.status == SubscriptionStatus::Incomplete {
         plan.hold = Some(Hold::waiting(
@@ -52,139 +69,13 @@ pub(super) fn converge(
         ));
         return;
     }
-    let changes_before = plan.steps.len();
-    swap_price(plan, desired, subscription, recorded);
-    move_trial_end(plan, desired, customer, subscription, now);
-    if let Some(schedule) = subscription
-        .schedule
-        .as_ref()
-        .filter(|_| plan.steps.len() > changes_before)
-    {
-        plan.steps.truncate(changes_before);
-        plan.hold = Some(Hold::stalled(
-            reason::SCHEDULE_ATTACHED,
-            format!(
-                "the subscription schedule {} governs {}; release it in Stripe, and the \
-                 manifest's changes are made",
-                schedule.id, subscription.id
-            ),
-        ));
-    }
-}
-
-fn swap_price(
-    plan: &mut Plan,
-    desired: &Desired,
-    subscription: &Subscription,
-    recorded: &Recorded,
-) {
-    let Some(item) = base_item(desired, subscription, recorded) else {
-        plan.hold = Some(Hold::stalled(
-            reason::STRIPE_REJECTED,
-            format!(
-                "{} has no items; add one in Stripe or cancel it there",
-                subscription.id
-            ),
-        ));
-        return;
-    };
-    let target = target_price(desired, &item.price, recorded);
-    let same_price = target.id == item.price.id;
-    if same_price && item.quantity.is_none_or(|quantity| quantity == 1) {
+    if let Some(hold) = tax::converge(plan, desired, customer, subscription) {
+        plan.hold = Some(hold);
         return;
     }
-    if desired.offer.base.currency != subscription.currency {
-        plan.hold = Some(Hold::stalled(
-            reason::CURRENCY_LOCKED,
-            format!(
-                "{} is in {}, the plan {} in {}; Stripe cannot change the currency of a \
-                 subscription. Choose a plan in {1}, or cancel it first",
-                subscription.id, subscription.currency, desired.plan, desired.offer.base.currency
-            ),
-        ));
-        return;
-    }
-    let mut changes = Vec::new();
-    if !same_price {
-        changes.push(Change::new(
-            "subscription.price",
-            &label(&item.price),
-            &label(&target),
-        ));
-    }
-    if let Some(quantity) = item.quantity.filter(|quantity| *quantity != 1) {
-        changes.push(Change::new(
-            "subscription.quantity",
-            &quantity.to_string(),
-            "1",
-        ));
-    }
-    plan.steps.push(Step::SwapPrice {
-        subscription: subscription.id.clone(),
-        item: item.id.clone(),
-        price: target.id,
-        changes,
-    });
-}
-
-/// The item that carries the base fee; others may have been added by hand and are left alone.
-fn base_item<'a>(
-    desired: &Desired,
-    subscription: &'a Subscription,
-    recorded: &Recorded,
-) -> Option<&'a Item> {
-    let items = &subscription.items;
-    let find = |wanted: &dyn Fn(&Price) -> bool| items.iter().find(|item| wanted(&item.price));
-    find(&|price| price.id == desired.offer.base.id)
-        .or_else(|| find(&|price| Some(&price.id) == recorded.price_id.as_ref()))
-        .or_else(|| {
-            find(&|price| price.plan.is_some() && price.owner.as_ref() == Some(&desired.key.owner))
-        })
-        .or_else(|| items.first())
-}
-
-/// The price the tenant is to have: its plan's, or the older one of the same plan that it already
-/// has, since new terms are for new subscribers.
-fn target_price(desired: &Desired, current: &Price, recorded: &Recorded) -> Price {
-    let recorded_price = recorded
-        .price_id
-        .as_ref()
-        .filter(|_| recorded.plan.as_ref() == Some(&desired.plan));
-    match recorded_price {
-        Some(id) if *id == current.id => current.clone(),
-        Some(id) if *id != desired.offer.base.id => Price {
-            id: id.clone(),
-            plan: Some(desired.plan.clone()),
-            ..Price::default()
-        },
-        Some(_) => desired.offer.base.clone(),
-        None => {
-            let same_plan = current.plan.as_ref() == Some(&desired.plan)
-                && current.owner.as_ref() == Some(&desired.key.owner);
-            let keep = same_plan && recorded.plan.is_none();
-            if keep {
-                current.clone()
-            } else {
-                desired.offer.base.clone()
-            }
-        }
-    }
-}
-
-fn label(price: &Price) -> String {
-    let amount = price
-        .unit_amount
-        .map(|amount| {
-            format!(
-                " {} {}",
-                money::format(amount, &price.currency),
-                price.currency
-            )
-        })
-        .unwrap_or_default();
-    match &price.plan {
-        Some(plan) => format!("{plan} ({}{amount})", price.id),
-        None => format!("{}{amount}", price.id),
+    change::converge(plan, desired, subscription, recorded, situation);
+    if plan.hold.is_none() {
+        move_trial_end(plan, desired, customer, subscription, situation.now);
     }
 }
 
@@ -218,6 +109,10 @@ fn move_trial_end(
         && subscription.default_payment_method.is_none();
     if ends_now && unpayable {
         plan.hold = Some(no_payment_method(customer));
+        return;
+    }
+    if let Some(hold) = guards::schedule(&desired.key, subscription) {
+        plan.hold = Some(hold);
         return;
     }
     plan.steps.push(Step::MoveTrialEnd {

@@ -1,6 +1,6 @@
 //! No live subscription: whether to make one.
 
-use super::{Hold, OwnSubscriptions, Plan, acknowledge};
+use super::{Hold, OwnSubscriptions, Plan, acknowledge, tax};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Customer, SubscriptionStatus};
@@ -31,10 +31,19 @@ pub(super) fn subscribe(
         plan.hold = Some(no_payment_method(customer));
         return;
     }
+    let automatic_tax = match tax::for_newcomer(desired, customer) {
+        Ok(automatic_tax) => automatic_tax,
+        Err(blocked) => {
+            plan.hold = blocked;
+            return;
+        }
+    };
     plan.steps.push(Step::CreateSubscription {
         customer: customer.map(|c| c.id.clone()),
         plan: desired.plan.clone(),
-        price: Box::new(desired.offer.base.clone()),
+        offer: Box::new(desired.offer.clone()),
+        quantity: desired.quantity,
+        automatic_tax,
         trial_days,
         declared_trial_days: desired.trial.days(),
         // Another card, or another subscription that ended meanwhile, makes this another request.

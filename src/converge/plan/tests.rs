@@ -1,14 +1,22 @@
 //! What the planner decides: case by case, and that applying it converges from anywhere.
 
 mod cases;
+mod changes;
 mod convergence;
+mod model;
 
 use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
-use crate::api::{CustomerDetails, Interval};
-use crate::converge::desired::{Offer, TrialTerms};
-use crate::converge::observed::{Customer, Item, Price, Schedule, SubscriptionStatus};
+use crate::api::{
+    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, Proration,
+    Rollout, TaxPolicy, UpgradeTiming,
+};
+use crate::converge::desired::{ChangePolicy, Offer, TrialTerms};
+use crate::converge::observed::{
+    Component, Customer, Item, Phase, PhaseItem, Price, Schedule, SubscriptionStatus, TaxLocation,
+};
+use crate::converge::steps::{ItemChange, SCHEDULE};
 
 fn now() -> Timestamp {
     "2027-01-15T12:00:00Z".parse().unwrap()
@@ -32,7 +40,19 @@ fn price(plan: &str, amount: i64) -> Price {
         interval: Some(Interval::Month),
         interval_count: 1,
         active: true,
+        component: Some(Component::Base),
         ..Price::default()
+    }
+}
+
+fn usage_price(plan: &str, meter: &str, version: &str) -> Price {
+    Price {
+        id: format!("price_usage_{plan}_{meter}{version}"),
+        unit_amount: None,
+        metered: true,
+        meter: Some(format!("mtr_{meter}")),
+        component: Some(Component::Usage(meter.into())),
+        ..price(plan, 0)
     }
 }
 
@@ -50,6 +70,9 @@ fn desired() -> Desired {
             usage: Vec::new(),
         },
         quantity: 1,
+        change: ChangePolicy::default(),
+        rollout: Rollout::default(),
+        tax: None,
         trial: TrialTerms::Plan(14),
         lifecycle: Lifecycle::Active,
         test_clock: None,
@@ -89,6 +112,7 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         trial_start: None,
         trial_end: None,
         schedule: None,
+        automatic_tax: false,
         canceled_by_manifest: false,
         trial_days: Some(14),
         default_payment_method: None,
@@ -126,15 +150,61 @@ fn with(subscriptions: Vec<Subscription>) -> Observed {
 }
 
 fn plan_of(desired: &Desired, observed: &Observed) -> Plan {
-    tenant(desired, observed, &Recorded::default(), now())
+    plan_with(desired, observed, &Recorded::default())
+}
+
+fn plan_with(desired: &Desired, observed: &Observed, recorded: &Recorded) -> Plan {
+    answered(desired, observed, recorded, Situation::at(now()))
+}
+
+/// The plan once everything it asks is answered: changes cost nothing, and it is everybody's turn.
+fn answered(
+    desired: &Desired,
+    observed: &Observed,
+    recorded: &Recorded,
+    mut situation: Situation,
+) -> Plan {
+    for _ in 0..3 {
+        let plan = tenant(desired, observed, recorded, &situation);
+        match &plan.ask {
+            None => return plan,
+            Some(Ask::Quote(request)) => {
+                situation.quote = Some(request.answered(0, situation.now));
+            }
+            Some(Ask::Turn) => situation.turn = Turn::Granted,
+        }
+    }
+    panic!("it goes on asking");
+}
+
+fn recorded(plan: &str, base: &str, quantity: i64) -> Recorded {
+    Recorded {
+        subscription_id: Some("sub_1".into()),
+        terms: Some(RecordedTerms {
+            plan: plan.into(),
+            base: base.into(),
+            usage: Vec::new(),
+            quantity,
+        }),
+        ..Recorded::default()
+    }
+}
+
+#[track_caller]
+fn assert_idle(plan: &Plan) {
+    let idle = Plan {
+        agreed: plan.agreed.clone(),
+        ..Plan::default()
+    };
+    assert_eq!(*plan, idle);
 }
 
 fn steps(desired: &Desired, observed: &Observed) -> Vec<String> {
-    plan_of(desired, observed)
-        .steps
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    described(&plan_of(desired, observed))
+}
+
+fn described(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(ToString::to_string).collect()
 }
 
 fn hold(desired: &Desired, observed: &Observed) -> &'static str {

@@ -1,7 +1,11 @@
 use super::*;
 use stripe_client_core::StripeMethod;
 
-use crate::converge::observed::Price;
+use crate::api::{Charged, Interval, Proration};
+use crate::converge::desired::Offer;
+use crate::converge::observed::{Phase, PhaseItem, Price};
+use crate::converge::quote::QuoteRequest;
+use crate::converge::steps::{Cause, ItemChange};
 use crate::stripe::idempotency::{idempotency_key, key_for_step};
 
 fn acme() -> TenantKey {
@@ -30,9 +34,21 @@ pub(super) fn shown(request: &RequestBuilder) -> (String, Vec<String>) {
 fn assert_step(step: &Step, target: &str, body: &[&str]) {
     let (got_target, mut got) = shown(&for_step(step, &acme(), None).unwrap());
     let mut body: Vec<String> = body.iter().map(ToString::to_string).collect();
+    body.extend(expansion(target).map(|member| format!("expand[0]={member}")));
     got.sort();
     body.sort();
     assert_eq!((got_target.as_str(), got), (target, body));
+}
+
+/// What every answer of a kind is to come with.
+fn expansion(target: &str) -> Option<&'static str> {
+    if target.starts_with("POST /customers") {
+        Some("tax")
+    } else if target.starts_with("POST /subscriptions") {
+        Some("schedule")
+    } else {
+        None
+    }
 }
 
 const OWNER: &str = "metadata[tenantbilling_owner]=default";
@@ -45,14 +61,23 @@ fn details() -> CustomerDetails {
     .unwrap()
 }
 
+fn price(id: &str) -> Price {
+    Price {
+        id: id.into(),
+        ..Price::default()
+    }
+}
+
 fn subscribe(customer: Option<&str>, trial_days: i64) -> Step {
     Step::CreateSubscription {
         customer: customer.map(Into::into),
         plan: "pro".into(),
-        price: Box::new(Price {
-            id: "price_1".into(),
-            ..Price::default()
+        offer: Box::new(Offer {
+            base: price("price_1"),
+            usage: Vec::new(),
         }),
+        quantity: 1,
+        automatic_tax: false,
         trial_days,
         declared_trial_days: 14,
         basis: String::new(),
@@ -146,24 +171,184 @@ fn the_customer_of_a_subscription_can_be_the_one_just_made() {
 }
 
 #[test]
-fn swapping_the_price_replaces_it_on_its_item() {
-    let step = Step::SwapPrice {
-        subscription: "sub_1".into(),
-        item: "si_1".into(),
-        price: "price_2".into(),
-        changes: Vec::new(),
+fn metered_prices_come_without_a_quantity() {
+    let step = Step::CreateSubscription {
+        customer: Some("cus_1".into()),
+        plan: "pro".into(),
+        offer: Box::new(Offer {
+            base: price("price_1"),
+            usage: vec![price("price_2")],
+        }),
+        quantity: 3,
+        automatic_tax: true,
+        trial_days: 0,
+        declared_trial_days: 0,
+        basis: String::new(),
     };
     assert_step(
         &step,
-        "POST /subscriptions/sub_1",
+        "POST /subscriptions",
         &[
-            "items[0][id]=si_1",
-            "items[0][price]=price_2",
-            "items[0][quantity]=1",
-            "proration_behavior=create_prorations",
+            "customer=cus_1",
+            "items[0][price]=price_1",
+            "items[0][quantity]=3",
+            "items[1][price]=price_2",
+            "automatic_tax[enabled]=true",
             "payment_behavior=allow_incomplete",
             "off_session=true",
+            OWNER,
+            TENANT,
+            "metadata[tenantbilling_trial_days]=0",
         ],
+    );
+}
+
+fn three_changes() -> Vec<ItemChange> {
+    vec![
+        ItemChange::Update {
+            item: "si_1".into(),
+            price: "price_2".into(),
+            quantity: Some(5),
+        },
+        ItemChange::Add {
+            price: "price_3".into(),
+            quantity: None,
+        },
+        ItemChange::Remove {
+            item: "si_3".into(),
+        },
+    ]
+}
+
+const THREE_CHANGES: [&str; 6] = [
+    "items[0][id]=si_1",
+    "items[0][price]=price_2",
+    "items[0][quantity]=5",
+    "items[1][price]=price_3",
+    "items[2][id]=si_3",
+    "items[2][deleted]=true",
+];
+
+#[test]
+fn a_change_is_one_update_prorated_from_the_instant_of_its_preview() {
+    for (proration, sent) in [
+        (Proration::Create, "create_prorations"),
+        (Proration::InvoiceNow, "always_invoice"),
+        (Proration::None, "none"),
+    ] {
+        let step = Step::ChangeItems {
+            subscription: "sub_1".into(),
+            items: three_changes(),
+            proration,
+            proration_date: Some(jiff::Timestamp::from_second(1_800_000_000).unwrap()),
+            cause: Cause::Wanted,
+            changes: Vec::new(),
+        };
+        let behavior = format!("proration_behavior={sent}");
+        let rest = [
+            behavior.as_str(),
+            "proration_date=1800000000",
+            "payment_behavior=allow_incomplete",
+            "off_session=true",
+        ];
+        let body = [&THREE_CHANGES[..], &rest].concat();
+        assert_step(&step, "POST /subscriptions/sub_1", &body);
+    }
+}
+
+#[test]
+fn a_preview_asks_for_the_same_change() {
+    let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    for (proration, charged, sent) in [
+        (Proration::Create, Charged::NextInvoice, "always_invoice"),
+        (Proration::Create, Charged::Now, "create_prorations"),
+        (Proration::InvoiceNow, Charged::Now, "always_invoice"),
+        (Proration::None, Charged::Now, "none"),
+    ] {
+        let request = QuoteRequest {
+            subscription: "sub_1".into(),
+            items: three_changes(),
+            proration,
+            proration_date: at,
+            charged,
+            currency: "usd".into(),
+            fingerprint: String::new(),
+        };
+        let (target, mut got) = shown(&preview(&request).unwrap());
+        let mut body: Vec<String> = THREE_CHANGES
+            .iter()
+            .map(|pair| format!("subscription_details[items]{}", &pair["items".len()..]))
+            .collect();
+        body.push("subscription=sub_1".into());
+        body.push(format!("subscription_details[proration_behavior]={sent}"));
+        if proration != Proration::None {
+            body.push("subscription_details[proration_date]=1800000000".into());
+        }
+        body.sort();
+        got.sort();
+        assert_eq!(
+            (target.as_str(), got),
+            ("POST /invoices/create_preview", body)
+        );
+    }
+}
+
+#[test]
+fn a_schedule_is_made_bare_and_then_given_its_phases_and_its_owner() {
+    let create = Step::CreateSchedule {
+        subscription: "sub_1".into(),
+        basis: String::new(),
+    };
+    assert_step(
+        &create,
+        "POST /subscription_schedules",
+        &["from_subscription=sub_1"],
+    );
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let item = |price: &str, quantity| PhaseItem {
+        price: price.into(),
+        quantity,
+    };
+    let change = Step::ScheduleChange {
+        subscription: "sub_1".into(),
+        schedule: "sub_sched_1".into(),
+        current: Phase {
+            start: at(1_800_000_000),
+            end: at(1_802_592_000),
+            items: vec![item("price_1", Some(1))],
+        },
+        next: vec![item("price_2", Some(2)), item("price_3", None)],
+        interval: Interval::Year,
+        changes: Vec::new(),
+    };
+    assert_step(
+        &change,
+        "POST /subscription_schedules/sub_sched_1",
+        &[
+            "end_behavior=release",
+            "phases[0][start_date]=1800000000",
+            "phases[0][end_date]=1802592000",
+            "phases[0][items][0][price]=price_1",
+            "phases[0][items][0][quantity]=1",
+            "phases[0][proration_behavior]=none",
+            "phases[1][items][0][price]=price_2",
+            "phases[1][items][0][quantity]=2",
+            "phases[1][items][1][price]=price_3",
+            "phases[1][duration][interval]=year",
+            "phases[1][duration][interval_count]=1",
+            "phases[1][proration_behavior]=none",
+            OWNER,
+            TENANT,
+        ],
+    );
+    let release = Step::ReleaseSchedule {
+        subscription: "sub_1".into(),
+        schedule: "sub_sched_1".into(),
+    };
+    assert_step(
+        &release,
+        "POST /subscription_schedules/sub_sched_1/release",
+        &[],
     );
 }
 

@@ -48,7 +48,10 @@ async fn many_calls_share_one_connection_and_say_who_they_are() {
     assert_eq!(stripe.connections(), 1);
     let received = stripe.received();
     assert_eq!(received.len(), 5);
-    assert_eq!(received[0].target, "/v1/customers?limit=100");
+    assert_eq!(
+        received[0].target,
+        "/v1/customers?expand[0]=data.tax&limit=100"
+    );
     assert_eq!(
         received[0].header("authorization"),
         Some("Bearer sk_test_1")

@@ -3,7 +3,7 @@
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-use super::{MetadataView, filled, id_of, require, time};
+use super::{MetadataView, id_of, require, time};
 use crate::converge::observed::{Phase, PhaseItem, Schedule};
 use crate::stripe::error::{Class, Error};
 
@@ -13,8 +13,6 @@ pub(in crate::stripe) struct ScheduleView {
     id: String,
     metadata: Option<MetadataView>,
     phases: Option<Vec<PhaseView>>,
-    subscription: Option<Value>,
-    released_subscription: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -28,13 +26,6 @@ struct PhaseView {
 struct PhaseItemView {
     price: Option<Value>,
     quantity: Option<i64>,
-}
-
-impl ScheduleView {
-    /// The subscription it governs, or governed until it was released.
-    pub(in crate::stripe) fn subscription(&mut self) -> Option<String> {
-        id_of(self.subscription.take()).or_else(|| filled(self.released_subscription.take()))
-    }
 }
 
 impl TryFrom<ScheduleView> for Schedule {

@@ -47,13 +47,6 @@ pub(super) fn assign(customer: &mut Customer, params: &Params) -> Result<(), Str
         });
     }
     assign_invoice_settings(customer, params);
-    if params.text("tax.validate_location") == Some("immediately")
-        && customer.render_tax()["automatic_tax"] != "supported"
-    {
-        let message = "The customer's location isn't recognized. Set a valid customer address in order to \
-                       automatically calculate tax.";
-        return Err(StripeError::invalid(message).code("customer_tax_location_invalid"));
-    }
     Ok(())
 }
 

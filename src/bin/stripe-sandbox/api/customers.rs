@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::customer_fields::{assign, tax_ids};
 use super::payment_methods;
-use crate::engine;
-use crate::model::Customer;
+use crate::engine::{self, balance, tax};
+use crate::model::subscription::AutomaticTax;
+use crate::model::{BalanceChange, Customer};
 use crate::state::{State, token};
 use crate::wire::{
-    ADDRESS, Expansion, Field, Request, Route, Shape, StripeError, clearable, created_matches,
-    delete, get, list, opt, page, post, req, sublist, unsupported,
+    ADDRESS, Expansion, Field, Params, Request, Route, Shape, StripeError, clearable,
+    created_matches, delete, get, list, opt, page, post, req, sublist, unsupported,
 };
 
 /// Endpoints.
@@ -30,7 +31,10 @@ pub const EXPANSIONS: &[Expansion] = &[
     Expansion::Include {
         object: "customer",
         field: "tax",
-        load: |state, id| state.customers.get(id).map(Customer::render_tax),
+        load: |state, id| {
+            let customer = state.customers.get(id)?;
+            Some(customer.render_tax(&state.settings))
+        },
     },
     Expansion::Include {
         object: "customer",
@@ -147,6 +151,9 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         ..Customer::default()
     };
     assign(&mut customer, params)?;
+    if params.text("tax.validate_location") == Some("immediately") {
+        tax::require_location(state, &customer)?;
+    }
     customer.tax_ids = tax_ids(&customer, params);
     let method = match params.text("payment_method") {
         Some(id) => Some(payment_methods::resolve(state, id, "payment_method")?),
@@ -167,6 +174,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         payment_methods::attach(state, method, &customer.id)?;
     }
     let answer = customer.render();
+    balance::set(state, &customer, 0, BalanceChange::Initial);
     state.customers.insert(customer.id.clone(), customer);
     state.emit("customer.created", answer.clone(), None);
     Ok(answer)
@@ -177,8 +185,9 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let mut customer = live(state, request.id(), "id")
         .map_err(|error| error.status(404))?
         .clone();
-    let before = customer.render();
+    let (before, balance) = (customer.render(), customer.balance);
     assign(&mut customer, params)?;
+    check_location(state, &customer, params)?;
     if let Some(default) = params.text("invoice_settings.default_payment_method") {
         let method = state.payment_methods.get(default);
         if method.is_none_or(|method| method.customer.as_deref() != Some(request.id())) {
@@ -191,9 +200,26 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         &mut settings.default_payment_method,
     );
     let answer = customer.render();
+    balance::set(state, &customer, balance, BalanceChange::Adjustment);
     state.customers.insert(customer.id.clone(), customer);
     state.emit_update("customer.updated", &before, answer.clone());
     Ok(answer)
+}
+
+/// Refuses a location that tax cannot be told by: when asked to look at once, or while a subscription needs it.
+fn check_location(state: &State, customer: &Customer, params: &Params) -> Result<(), StripeError> {
+    let needed = || {
+        let subscriptions = engine::live_subscriptions(state, &customer.id);
+        subscriptions
+            .iter()
+            .any(|subscription| subscription.automatic_tax == AutomaticTax::On)
+    };
+    match params.text("tax.validate_location") {
+        Some("deferred") => Ok(()),
+        Some("immediately") => tax::require_location(state, customer),
+        _ if params.has("address") && needed() => tax::require_location(state, customer),
+        _ => Ok(()),
+    }
 }
 
 fn not_attached(method: &str) -> StripeError {

@@ -2,18 +2,19 @@
 
 use serde_json::Value;
 
-use super::{payment_methods, subscription_items, subscriptions};
+use super::invoice_previews::{PREVIEW, create_preview};
+use super::payment_methods;
 use crate::engine::calendar::HOUR;
 use crate::engine::dunning::{self, Trigger};
-use crate::engine::invoices::{self, Draft, Settlement};
-use crate::engine::{change, lines, payments, save_invoice};
-use crate::model::invoice::{BillingReason, Invoice, Line, Status};
-use crate::model::subscription::{CollectionMethod, Subscription};
+use crate::engine::invoices::{self, Settlement};
+use crate::engine::{payments, save_invoice};
+use crate::model::invoice::{Invoice, Line, Status};
+use crate::model::subscription::CollectionMethod;
 use crate::state::State;
 use crate::table::Table;
 use crate::wire::{
-    Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, get,
-    list, opt, page, post, unsupported,
+    Expansion, Field, Request, Route, Shape, StripeError, clearable, created_matches, get, list,
+    opt, page, post, unsupported,
 };
 
 /// Endpoints.
@@ -121,45 +122,6 @@ const PAY: &[Field] = &[
     opt("paid_out_of_band", Shape::Bool),
     opt("payment_method", Shape::Str),
     unsupported("source"),
-];
-
-const PREVIEW: &[Field] = &[
-    unsupported("automatic_tax"),
-    opt("currency", Shape::Str),
-    opt("customer", Shape::Str),
-    unsupported("customer_account"),
-    unsupported("customer_details"),
-    unsupported("discounts"),
-    unsupported("invoice_items"),
-    unsupported("issuer"),
-    unsupported("on_behalf_of"),
-    opt("preview_mode", Shape::Enum(&["next"])),
-    unsupported("schedule"),
-    unsupported("schedule_details"),
-    opt("subscription", Shape::Str),
-    opt(
-        "subscription_details",
-        Shape::Object(&[
-            opt(
-                "billing_cycle_anchor",
-                Shape::Object(&[opt("type", Shape::Enum(&["now", "unchanged"]))]),
-            ),
-            unsupported("billing_mode"),
-            unsupported("billing_schedules"),
-            unsupported("cancel_at"),
-            unsupported("cancel_at_period_end"),
-            unsupported("cancel_now"),
-            unsupported("default_tax_rates"),
-            opt("items", Shape::List(&subscription_items::CHANGED_ITEM)),
-            clearable("metadata", Shape::Metadata),
-            unsupported("pause"),
-            opt("proration_behavior", subscription_items::PRORATION_BEHAVIOR),
-            opt("proration_date", Shape::Int),
-            unsupported("resume_at"),
-            unsupported("start_date"),
-            opt("trial_end", Shape::IntOr(&["now"])),
-        ]),
-    ),
 ];
 
 fn retrieve(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -354,63 +316,6 @@ fn mark_uncollectible(state: &mut State, request: &Request) -> Result<Value, Str
     let now = state.now(invoice.test_clock.as_deref());
     invoices::write_off(state, request.id(), "user_forgiven", now);
     render(state, request.id())
-}
-
-/// The invoice a change would make at once, or else the next renewal's. Only for existing subscriptions.
-fn create_preview(state: &mut State, request: &Request) -> Result<Value, StripeError> {
-    let params = &request.params;
-    let Some(id) = params.text("subscription") else {
-        return Err(StripeError::invalid(
-            "stripe-sandbox previews existing subscriptions only; Stripe previews new ones, too.",
-        )
-        .param("subscription"));
-    };
-    let before = state.billing.subscriptions.get(id).cloned();
-    let before = before.ok_or_else(|| StripeError::no_such("subscription", id, "subscription"))?;
-    if before.status.is_final() {
-        return Err(StripeError::invalid(
-            "No upcoming invoices for this subscription: it has ended.",
-        )
-        .code("invoice_upcoming_none"));
-    }
-    let details = params.object("subscription_details").unwrap_or_default();
-    let given: Vec<&str> = details.0.keys().map(String::as_str).collect();
-    subscriptions::check_changeable(&before, &Params::default(), &given)?;
-    let now = state.now(before.test_clock.as_deref());
-    let change = subscriptions::read_change(state, &before, &details, now)?;
-    let planned = change::plan(state, &before, &change, now);
-    let mut preview = match change::invoice(state, &before, &planned, &change, now) {
-        Some(invoice) => invoice,
-        None => upcoming(state, &planned.after)?,
-    };
-    preview.id = state.new_id("upcoming_in");
-    preview.ending_balance =
-        Some(preview.starting_balance + preview.total() - preview.amount_due());
-    preview.proration_date = Some(change.proration_date);
-    Ok(preview.render(state))
-}
-
-fn upcoming(state: &State, subscription: &Subscription) -> Result<Invoice, StripeError> {
-    let closed = subscription.period();
-    if subscription.cancel_at.is_some_and(|end| end <= closed.end)
-        && subscription.pending_lines.is_empty()
-    {
-        return Err(StripeError::invalid(
-            "No upcoming invoices for this subscription: it is about to end.",
-        )
-        .code("invoice_upcoming_none"));
-    }
-    let cadence = lines::cadence_of(state, &subscription.items);
-    let next = cadence.period_containing(subscription.billing_cycle_anchor, closed.end);
-    let mut billed = lines::usage(state, subscription, closed);
-    billed.extend(lines::charges(state, subscription, next, next));
-    let draft = Draft {
-        reason: BillingReason::Upcoming,
-        lines: billed,
-        period: closed,
-        proration_date: None,
-    };
-    Ok(invoices::compose(state, subscription, draft, closed.end))
 }
 
 fn own_method(

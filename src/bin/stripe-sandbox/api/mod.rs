@@ -1,11 +1,15 @@
 //! The endpoints, one file a resource.
 
 mod account;
+mod balance_transactions;
 mod customer_fields;
 pub mod customers;
 mod events;
 mod invoice_payments;
+mod invoice_previews;
 mod invoices;
+mod meter_events;
+mod meters;
 mod payment_intents;
 pub mod payment_methods;
 mod price_terms;
@@ -13,6 +17,7 @@ mod prices;
 mod products;
 mod setup_intents;
 mod subscription_items;
+mod subscription_schedules;
 mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
@@ -21,16 +26,20 @@ use crate::wire::{Expansion, Method, Route};
 
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
+    balance_transactions::ROUTES,
     customers::ROUTES,
     events::ROUTES,
     invoice_payments::ROUTES,
     invoices::ROUTES,
+    meter_events::ROUTES,
+    meters::ROUTES,
     payment_intents::ROUTES,
     payment_methods::ROUTES,
     prices::ROUTES,
     products::ROUTES,
     setup_intents::ROUTES,
     subscription_items::ROUTES,
+    subscription_schedules::ROUTES,
     subscriptions::ROUTES,
     test_clocks::ROUTES,
     webhook_endpoints::ROUTES,
@@ -38,16 +47,20 @@ const ROUTES: &[&[Route]] = &[
 
 const EXPANSIONS: &[&[Expansion]] = &[
     account::EXPANSIONS,
+    balance_transactions::EXPANSIONS,
     customers::EXPANSIONS,
     events::EXPANSIONS,
     invoice_payments::EXPANSIONS,
     invoices::EXPANSIONS,
+    meter_events::EXPANSIONS,
+    meters::EXPANSIONS,
     payment_intents::EXPANSIONS,
     payment_methods::EXPANSIONS,
     prices::EXPANSIONS,
     products::EXPANSIONS,
     setup_intents::EXPANSIONS,
     subscription_items::EXPANSIONS,
+    subscription_schedules::EXPANSIONS,
     subscriptions::EXPANSIONS,
     test_clocks::EXPANSIONS,
     webhook_endpoints::EXPANSIONS,

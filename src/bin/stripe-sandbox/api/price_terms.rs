@@ -75,7 +75,7 @@ pub(super) fn read(
         metadata,
         nickname: params.text("nickname").map(str::to_owned),
         product: product.to_owned(),
-        recurring: read_recurring(params, &at("recurring"))?,
+        recurring: read_recurring(state, params, &at("recurring"))?,
         tax_behavior: params
             .text("tax_behavior")
             .unwrap_or("unspecified")
@@ -95,7 +95,8 @@ fn nested(within: &str, name: &str) -> String {
     }
 }
 
-fn read_currency(params: &Params, at: &str) -> Result<String, StripeError> {
+/// A currency parameter.
+pub(super) fn read_currency(params: &Params, at: &str) -> Result<String, StripeError> {
     let currency = params.text("currency").unwrap_or_default().to_lowercase();
     if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Ok(currency);
@@ -197,7 +198,11 @@ fn read_transform(params: &Params) -> Result<Option<TransformQuantity>, StripeEr
     Ok(Some(TransformQuantity { divide_by, round }))
 }
 
-fn read_recurring(params: &Params, at: &str) -> Result<Option<Recurring>, StripeError> {
+fn read_recurring(
+    state: &State,
+    params: &Params,
+    at: &str,
+) -> Result<Option<Recurring>, StripeError> {
     let Some(interval) = params.parse("recurring.interval") else {
         return Ok(None);
     };
@@ -215,19 +220,43 @@ fn read_recurring(params: &Params, at: &str) -> Result<Option<Recurring>, Stripe
         ));
     }
     let usage_type: UsageType = params.parse("recurring.usage_type").unwrap_or_default();
-    match (usage_type, params.text("recurring.meter")) {
-        // There are no meters yet, so none can have that id.
-        (_, Some(meter)) => Err(StripeError::no_such(
-            "meter",
-            meter,
-            &format!("{at}[meter]"),
-        )),
-        (UsageType::Metered, None) => Err(StripeError::missing(&format!("{at}[meter]"))),
-        (UsageType::Licensed, None) => Ok(Some(Recurring {
-            interval,
-            interval_count,
-            usage_type,
-            meter: None,
-        })),
+    let meter = params.text("recurring.meter");
+    check_meter(state, usage_type, meter, &format!("{at}[meter]"))?;
+    Ok(Some(Recurring {
+        interval,
+        interval_count,
+        usage_type,
+        meter: meter.map(str::to_owned),
+    }))
+}
+
+/// A metered price is backed by an active meter, a licensed one by none.
+fn check_meter(
+    state: &State,
+    usage_type: UsageType,
+    meter: Option<&str>,
+    at: &str,
+) -> Result<(), StripeError> {
+    let Some(id) = meter else {
+        return match usage_type {
+            UsageType::Licensed => Ok(()),
+            UsageType::Metered => Err(StripeError::validation(
+                at,
+                "Metered prices must be backed by a meter. Pass the meter to count with.",
+            )
+            .code("parameter_missing")),
+        };
+    };
+    if usage_type == UsageType::Licensed {
+        let message = "You can only pass a meter when usage_type is metered.";
+        return Err(StripeError::validation(at, message));
+    }
+    match state.billing.metering.meters.get(id) {
+        None => Err(StripeError::no_such("meter", id, at)),
+        Some(meter) if meter.is_active() => Ok(()),
+        Some(_) => Err(StripeError::invalid(format!(
+            "The meter `{id}` is inactive. Metered prices need an active meter."
+        ))
+        .param(at)),
     }
 }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use self::fields::{CANCEL, CREATE, LIST, RESUME, UPDATE};
 use self::read::{
-    assign, assign_cancellation_details, check_unmodelled, days_until_due, first_end, first_items,
-    first_trial_end, future_trial_end, missing_payment_method, payment_method, payment_settings,
+    assign, assign_cancellation_details, automatic_tax, check_unmodelled, days_until_due,
+    first_end, first_items, first_trial_end, future_trial_end, missing_payment_method,
+    payment_method, payment_settings,
 };
 use super::customers;
 use super::subscription_items::{self, changed_items};
@@ -16,8 +17,8 @@ use crate::engine::cancel::{self, Farewell};
 use crate::engine::change::{self, Anchor, Change, TrialEnd};
 use crate::engine::invoices;
 use crate::engine::subscriptions::{self, NewSubscription, ResumeAnchor, ResumeWhen, Resumption};
-use crate::model::Metadata;
 use crate::model::subscription::{CollectionMethod, MissingPaymentMethod, Status, Subscription};
+use crate::model::{Customer, Metadata};
 use crate::state::State;
 use crate::wire::{
     Expansion, Params, Request, Route, StripeError, created_matches, delete, get, list, page, post,
@@ -68,11 +69,22 @@ const CHANGEABLE_PENDING: &[&str] = &[
 
 fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let params = &request.params;
-    let customer = customers::live(
-        state,
-        params.text("customer").unwrap_or_default(),
-        "customer",
-    )?;
+    let customer = params.text("customer").unwrap_or_default();
+    let customer = customers::live(state, customer, "customer")?.clone();
+    let (new, now) = read_new(state, params, Some(&customer))?;
+    let id = subscriptions::create(state, new, now)?;
+    render(state, &id)
+}
+
+/// Reads a new subscription, and the time it begins. Previews do without a customer.
+pub(super) fn read_new(
+    state: &mut State,
+    params: &Params,
+    customer: Option<&Customer>,
+) -> Result<(NewSubscription, i64), StripeError> {
+    let nobody = Customer::default();
+    let customer = customer.unwrap_or(&nobody);
+    let automatic_tax = automatic_tax(state, params, customer)?;
     let (customer, clock) = (customer.id.clone(), customer.test_clock.clone());
     let now = state.now(clock.as_deref());
     check_unmodelled(params)?;
@@ -115,9 +127,10 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         metadata,
         payment_settings: payment_settings(params, &Value::Null),
         end,
+        schedule: None,
+        automatic_tax: automatic_tax.unwrap_or_default(),
     };
-    let id = subscriptions::create(state, new, now)?;
-    render(state, &id)
+    Ok((new, now))
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -126,6 +139,7 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     let given: Vec<&str> = params.0.keys().map(String::as_str).collect();
     check_changeable(&before, params, &given)?;
     check_unmodelled(params)?;
+    check_unmanaged(&before, params)?;
     let now = state.now(before.test_clock.as_deref());
     let change = read_change(state, &before, params, now)?;
     if let Some(pending) = change
@@ -177,6 +191,24 @@ pub(super) fn read_change(
         proration_date: subscription_items::proration_date(params, "proration_date", before, now)?,
         payment_behavior: params.parse("payment_behavior").unwrap_or_default(),
     })
+}
+
+/// A schedule alone decides when the subscription it manages ends. Other changes last until its next phase.
+pub(super) fn check_unmanaged(before: &Subscription, params: &Params) -> Result<(), StripeError> {
+    let schedule = before
+        .schedule
+        .as_ref()
+        .filter(|_| !before.status.is_final());
+    let param = ["cancel_at", "cancel_at_period_end"]
+        .into_iter()
+        .find(|name| params.has(name));
+    match (schedule, param) {
+        (Some(schedule), Some(_)) => Err(StripeError::invalid(format!(
+            "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation \
+             behavior directly is not allowed. Please update the schedule instead."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn cancel(state: &mut State, request: &Request) -> Result<Value, StripeError> {

@@ -1,7 +1,8 @@
 //! The end of a subscription.
 
+use super::calendar::Period;
 use super::invoices::{self, Draft};
-use super::{dunning, lines, replace_subscription, save_invoice};
+use super::{dunning, lines, replace_subscription, save_invoice, schedules, usage};
 use crate::model::invoice::{BillingReason, Status as InvoiceStatus};
 use crate::model::subscription::{Status, Subscription};
 use crate::state::State;
@@ -27,14 +28,17 @@ pub fn now(state: &mut State, mut subscription: Subscription, farewell: Farewell
     }
     let mut last = Vec::new();
     if farewell.invoice_now && paying {
-        last = lines::usage(state, &subscription, subscription.period());
+        last = usage::accrued(state, &subscription, now);
     }
     let bill = farewell.invoice_now && !(last.is_empty() && subscription.pending_lines.is_empty());
     if bill {
         let draft = Draft {
             reason: BillingReason::SubscriptionUpdate,
             lines: last,
-            period: subscription.period(),
+            period: Period {
+                end: now.min(subscription.period().end),
+                ..subscription.period()
+            },
             proration_date: farewell.prorate.then_some(now),
         };
         let invoice = invoices::compose(state, &subscription, draft, now);
@@ -63,13 +67,17 @@ pub fn now(state: &mut State, mut subscription: Subscription, farewell: Farewell
 
 /// Ends a subscription whose set end has come.
 pub fn at_end(state: &mut State, subscription: Subscription, now: i64) {
-    let usage = lines::usage(state, &subscription, subscription.period());
+    let closed = Period {
+        end: now.min(subscription.period().end),
+        ..subscription.period()
+    };
+    let usage = usage::of_period(state, &subscription, closed);
     let owed = !(usage.is_empty() && subscription.pending_lines.is_empty());
     if owed && subscription.status != Status::Trialing {
         let draft = Draft {
             reason: BillingReason::SubscriptionCycle,
             lines: usage,
-            period: subscription.period(),
+            period: closed,
             proration_date: None,
         };
         let invoice = invoices::compose(state, &subscription, draft, now);
@@ -103,6 +111,7 @@ pub fn end(state: &mut State, mut subscription: Subscription, now: i64) {
     let rendered = subscription.render(state);
     let customer = subscription.customer.clone();
     let id = subscription.id.clone();
+    schedules::subscription_ended(state, &subscription, now);
     replace_subscription(state, subscription);
     let invoices: Vec<_> = state
         .billing

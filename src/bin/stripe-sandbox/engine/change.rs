@@ -5,7 +5,7 @@ use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
 use super::subscriptions::{PaymentBehavior, ProrationBehavior};
-use super::{cancel, dunning, lifecycle, lines, save_subscription};
+use super::{cancel, dunning, lifecycle, lines, save_subscription, schedules, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
     CollectionMethod, Item, MissingPaymentMethod, PendingUpdate, Status, Subscription,
@@ -61,6 +61,7 @@ pub struct Planned {
 pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> Planned {
     let mut after = change.after.clone();
     let at = change.proration_date;
+    usage::begin(&before.items, &mut after.items, at);
     let credits = |proration| match proration {
         ProrationBehavior::None => Vec::new(),
         _ => lines::unused(state, before, at),
@@ -72,21 +73,17 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         }
         (Some(TrialEnd::At(end)), _) => {
             let mut bill = credits(change.proration);
+            bill.extend(usage::accrued(state, before, now));
             after.trial_start = Some(now);
             move_trial(&mut after, now, end);
             bill.extend(lines::trial(state, &after, after.period()));
-            Some(bill)
+            (!bill.is_empty()).then_some(bill)
         }
         (Some(TrialEnd::Now), Status::Trialing) => {
             after.trial_end = Some(now);
             after.status = Status::Active;
-            restart(state, &mut after, now);
-            Some(lines::charges(
-                state,
-                &after,
-                after.period(),
-                after.period(),
-            ))
+            let used = usage::of_trial(state, before, now);
+            Some([used, restarted(state, &mut after, now)].concat())
         }
         // Nothing is paid for in a trial or a pause, so there is nothing to prorate.
         (_, Status::Trialing | Status::Paused) => {
@@ -95,13 +92,9 @@ pub fn plan(state: &State, before: &Subscription, change: &Change, now: i64) -> 
         }
         _ if change.anchor == Anchor::Now || restarts(state, before, &after) => {
             let mut bill = credits(change.proration);
-            restart(state, &mut after, now);
-            bill.extend(lines::charges(
-                state,
-                &after,
-                after.period(),
-                after.period(),
-            ));
+            let used = usage::closing(state, before, &after.items, change.proration, now);
+            bill.extend(used);
+            bill.extend(restarted(state, &mut after, now));
             Some(bill)
         }
         _ => {
@@ -155,6 +148,7 @@ pub fn apply(state: &mut State, change: &Change, now: i64) -> Result<(), StripeE
         }
     }
     let Some(invoice) = invoice(state, &before, &planned, change, now) else {
+        schedules::follow(state, &planned.after, now);
         save_subscription(state, planned.after);
         lifecycle::remind_if_near(state, &id, now);
         return Ok(());
@@ -171,10 +165,22 @@ pub fn apply(state: &mut State, change: &Change, now: i64) -> Result<(), StripeE
             _ => {}
         }
     }
+    schedules::follow(state, &planned.after, now);
     save_subscription(state, planned.after);
     bill(state, invoice, change.payment_behavior, now);
     lifecycle::remind_if_near(state, &id, now);
     Ok(())
+}
+
+/// Makes a change nobody waits for, as a schedule does: what it bills is collected like a renewal, after an hour.
+pub fn apply_by_itself(state: &mut State, before: &Subscription, change: &Change, now: i64) {
+    let planned = plan(state, before, change, now);
+    let invoice = invoice(state, before, &planned, change, now);
+    save_subscription(state, planned.after);
+    if let Some(invoice) = invoice {
+        let id = invoices::create(state, invoice);
+        invoices::schedule(state, &id, now);
+    }
 }
 
 /// Carries out a change whose invoice has been paid.
@@ -253,27 +259,20 @@ fn move_trial(after: &mut Subscription, start: i64, end: i64) {
     after.set_period(Period { start, end });
 }
 
-/// Aligns the subscription to now.
-fn restart(state: &State, after: &mut Subscription, now: i64) {
+/// Aligns the subscription to now, and charges for the period that begins.
+fn restarted(state: &State, after: &mut Subscription, now: i64) -> Vec<Line> {
     after.billing_cycle_anchor = now;
     let period = lines::cadence_of(state, &after.items).period_containing(now, now);
     after.set_period(period);
+    lines::charges(state, after, period, period)
 }
 
 /// Whether a change of items begins a new period: another interval, or something to pay after nothing.
 fn restarts(state: &State, before: &Subscription, after: &Subscription) -> bool {
     let cost = |items: &[Item]| lines::recurring_amount(state, items);
-    let was_free = cost(&before.items) == 0 && !metered(state, before);
+    let was_free = cost(&before.items) == 0 && !usage::any(state, &before.items);
     lines::cadence_of(state, &before.items) != lines::cadence_of(state, &after.items)
         || (was_free && cost(&after.items) > 0)
-}
-
-fn metered(state: &State, subscription: &Subscription) -> bool {
-    let prices = subscription
-        .items
-        .iter()
-        .filter_map(|item| state.prices.get(&item.price));
-    prices.into_iter().any(lines::is_metered)
 }
 
 fn prorate(
@@ -282,13 +281,19 @@ fn prorate(
     after: &mut Subscription,
     change: &Change,
 ) -> Option<Vec<Line>> {
-    let lines = lines::prorations(state, before, &after.items, change.proration_date);
+    let lines = || {
+        let at = change.proration_date;
+        let mut lines = usage::removed(state, before, &after.items, at);
+        lines.extend(lines::prorations(state, before, &after.items, at));
+        lines
+    };
     match change.proration {
         ProrationBehavior::None => None,
         ProrationBehavior::CreateProrations => {
+            let lines = lines();
             after.pending_lines.extend(lines);
             None
         }
-        ProrationBehavior::AlwaysInvoice => (!lines.is_empty()).then_some(lines),
+        ProrationBehavior::AlwaysInvoice => Some(lines()).filter(|lines| !lines.is_empty()),
     }
 }

@@ -1,13 +1,14 @@
 //! An invoice's life: drafted, finalised, then paid, voided or written off.
 
+use super::balance::Entry;
 use super::calendar::{DAY, HOUR, Period};
 use super::due::DRAFT_FOR;
-use super::{dunning, lifecycle, payments, save_customer, save_invoice};
+use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, tax, usage};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
 use crate::model::subscription::{
-    CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
+    AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
 };
-use crate::model::{Customer, Metadata};
+use crate::model::{BalanceChange, Customer, Metadata};
 use crate::state::State;
 
 /// What an invoice is to be made of.
@@ -39,6 +40,7 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
     let mut lines: Vec<Line> = left.cloned().unwrap_or_default();
     lines.extend_from_slice(&subscription.pending_lines);
     lines.extend(draft.lines);
+    let automatic_tax = tax::assess(state, subscription.automatic_tax, customer, &mut lines);
     Invoice {
         id: crate::state::new_id("in"),
         number: None,
@@ -79,7 +81,19 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         refused_payment_method: None,
         overdue: false,
         created_event: None,
+        automatic_tax,
     }
+}
+
+/// Makes out an invoice to a customer who is not, or not quite, the one that is kept, as previews do.
+pub fn address(
+    state: &State,
+    invoice: &mut Invoice,
+    customer: Option<&Customer>,
+    setting: AutomaticTax,
+) {
+    invoice.billed_to = customer.map(billed_to).unwrap_or_default();
+    invoice.automatic_tax = tax::assess(state, setting, customer, &mut invoice.lines);
 }
 
 /// Makes the invoice, as a draft nobody advances, and the subscription's latest. Takes up the pending lines.
@@ -144,6 +158,8 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
     if invoice.status != Status::Draft {
         return;
     }
+    usage::recount(state, &mut invoice);
+    tax::assess_finally(state, &mut invoice);
     if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
         let total = invoice.total();
         invoice.billed_to = billed_to(&customer);
@@ -154,7 +170,12 @@ pub fn finalize(state: &mut State, id: &str, now: i64) {
         customer.next_invoice_sequence += 1;
         invoice.starting_balance = customer.balance;
         // What the balance neither covers nor swells is due; a credit that exceeds the total stays a credit.
-        customer.balance = customer.balance + total - invoice.amount_due();
+        let used = total - invoice.amount_due();
+        if used != 0 {
+            let kind = BalanceChange::AppliedToInvoice;
+            let entry = Entry::of_invoice(kind, used, &invoice.id, &invoice.currency);
+            balance::enter(state, &mut customer, entry);
+        }
         invoice.ending_balance = Some(customer.balance);
         save_customer(state, customer);
     }
@@ -252,7 +273,12 @@ pub fn void(state: &mut State, id: &str, now: i64) {
         invoice.ending_balance,
         state.customers.get(&invoice.customer).cloned(),
     ) {
-        customer.balance += invoice.starting_balance - ending;
+        let back = invoice.starting_balance - ending;
+        if back != 0 {
+            let kind = BalanceChange::UnappliedFromInvoice;
+            let entry = Entry::of_invoice(kind, back, &invoice.id, &invoice.currency);
+            balance::enter(state, &mut customer, entry);
+        }
         save_customer(state, customer);
     }
     invoice.status = Status::Void;
@@ -354,6 +380,7 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
     }
 }
 
+/// The customer as an invoice names them.
 fn billed_to(customer: &Customer) -> BilledTo {
     BilledTo {
         address: customer.address.clone(),

@@ -8,11 +8,11 @@
 //! paused     --resumption paid-----> active
 //! ```
 
-use super::calendar::Period;
-use super::due::{INCOMPLETE_FOR, TRIAL_REMINDER, subscription_due};
-use super::invoices::{self, Draft};
-use super::{cancel, lines, payments, save_customer, save_subscription};
-use crate::model::invoice::{BillingReason, Invoice, Status as InvoiceStatus};
+use super::due::{INCOMPLETE_FOR, TRIAL_REMINDER};
+use super::invoices;
+use super::schedules::{self, Step};
+use super::{cancel, next_due, payments, renewals, save_customer, save_subscription};
+use crate::model::invoice::{Invoice, Status as InvoiceStatus};
 use crate::model::subscription::{CollectionMethod, MissingPaymentMethod, Status, Subscription};
 use crate::state::State;
 
@@ -26,13 +26,17 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
         .and_then(|pause| pause.resumes_at);
     if resumes_at.is_some_and(|at| at <= now) {
         subscription.pause_collection = None;
-        let next = subscription_due(&subscription);
+        let next = next_due(state, &subscription);
         save_subscription(state, subscription.clone());
         // The same instant may end the period, too.
         if next != Some(now) {
             return;
         }
     }
+    let subscription = match schedules::step(state, subscription, now) {
+        Step::GoOn(subscription) => *subscription,
+        Step::Done => return,
+    };
     match subscription.status {
         Status::Incomplete => expire(state, subscription, now),
         _ if subscription.cancel_at.is_some_and(|at| at <= now) => {
@@ -42,7 +46,7 @@ pub fn run_due(state: &mut State, id: &str, now: i64) {
             remind(state, subscription);
         }
         Status::Trialing => end_trial(state, subscription, now),
-        Status::Active | Status::PastDue | Status::Unpaid => renew(state, subscription),
+        Status::Active | Status::PastDue | Status::Unpaid => renewals::renew(state, &subscription),
         Status::Paused | Status::Canceled | Status::IncompleteExpired => {}
     }
 }
@@ -106,42 +110,15 @@ pub fn pause(state: &mut State, mut subscription: Subscription) {
 fn end_trial(state: &mut State, mut subscription: Subscription, now: i64) {
     match without_payment_method(state, &subscription) {
         Some(MissingPaymentMethod::Cancel) => return cancel::end(state, subscription, now),
-        Some(MissingPaymentMethod::Pause) => return pause(state, subscription),
+        Some(MissingPaymentMethod::Pause) => {
+            let id = subscription.id.clone();
+            pause(state, subscription);
+            return schedules::catch_up(state, &id, now);
+        }
         _ => {}
     }
     subscription.status = Status::Active;
-    renew(state, subscription);
-}
-
-/// Rolls the period first, then drafts its invoice.
-fn renew(state: &mut State, mut subscription: Subscription) {
-    let closed = subscription.period();
-    let natural = lines::cadence_of(state, &subscription.items)
-        .period_containing(subscription.billing_cycle_anchor, closed.end);
-    let end = subscription
-        .cancel_at
-        .map_or(natural.end, |end| natural.end.min(end));
-    let next = Period {
-        start: closed.end,
-        end,
-    };
-    subscription.set_period(next);
-    let id = subscription.id.clone();
-    save_subscription(state, subscription);
-    let Some(subscription) = state.billing.subscriptions.get(&id) else {
-        return;
-    };
-    let mut items = lines::usage(state, subscription, closed);
-    items.extend(lines::charges(state, subscription, next, natural));
-    let draft = Draft {
-        reason: BillingReason::SubscriptionCycle,
-        lines: items,
-        period: closed,
-        proration_date: None,
-    };
-    let invoice = invoices::compose(state, subscription, draft, next.start);
-    let invoice = invoices::create(state, invoice);
-    invoices::schedule(state, &invoice, next.start);
+    renewals::renew(state, &subscription);
 }
 
 /// The invoice that decides whether a subscription is in good standing.
@@ -181,6 +158,7 @@ pub fn invoice_settled(state: &mut State, id: &str, now: i64) {
         .take_if(|update| update.invoice == invoice.id);
     if let Some(update) = pending {
         super::change::apply_pending(&mut subscription, &update);
+        schedules::follow(state, &subscription, now);
         let rendered = subscription.render(state);
         save_subscription(state, subscription.clone());
         state.emit(

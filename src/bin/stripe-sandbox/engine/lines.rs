@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::calendar::{Cadence, Period};
 use super::pricing::{self, PackageRounding, Packages, Scheme, Tier};
-use super::{proration, wording};
-use crate::model::invoice::{CreditedItems, Line};
+use super::{debits, proration, wording};
+use crate::model::invoice::Line;
 use crate::model::subscription::{Item, Subscription};
 use crate::model::{Interval, Price, Round, TiersMode, UsageType};
 use crate::state::{State, new_id};
@@ -90,21 +90,12 @@ pub fn charges(
     lines
 }
 
-/// Lines for the usage of a period that is over.
-///
-/// The sandbox has no meters yet, so usage is always zero; the line is there as on Stripe's invoices.
-pub fn usage(state: &State, subscription: &Subscription, closed: Period) -> Vec<Line> {
-    let items = priced(state, &subscription.items).filter(|(_, price)| is_metered(price));
-    items
-        .flat_map(|(item, price)| whole(state, subscription, item, price, 0, closed))
-        .collect()
-}
-
-/// Lines of a trial: one for each item, for nothing.
+/// Lines of a trial: one for each licensed item, for nothing. Metered items are listed when it is over.
 pub fn trial(state: &State, subscription: &Subscription, trial: Period) -> Vec<Line> {
     priced(state, &subscription.items)
+        .filter(|(_, price)| !is_metered(price))
         .map(|(item, price)| {
-            let text = wording::trial(&product_name(state, price));
+            let text = wording::free_trial(&product_name(state, price), quantity(item));
             Line {
                 invoice_item: None,
                 quantity: quantity(item),
@@ -150,20 +141,22 @@ pub fn unused(state: &State, subscription: &Subscription, at: i64) -> Vec<Line> 
 }
 
 fn credits(state: &State, subscription: &Subscription, items: &[&Item], at: i64) -> Vec<Line> {
-    let (natural, left) = spans(state, subscription, at);
+    let (_, left) = spans(state, subscription, at);
+    let debits = debits::open(state, subscription);
     let priced = items
         .iter()
         .filter_map(|item| Some((*item, state.prices.get(&item.price)?)));
+    let priced = priced.filter(|(_, price)| !is_metered(price));
     priced
-        .filter(|(_, price)| !is_metered(price))
-        .map(|(item, price)| {
-            let amount = -proration::share(item_amount(state, item), natural, left);
+        .filter_map(|(item, price)| {
+            let given_up = debits::of_item(&debits, &item.id)?;
             let text = wording::credit(&product_name(state, price), quantity(item), at);
-            let credited = charged_before(state, subscription, item);
-            Line {
-                credited,
+            let amount = -given_up.remaining(left);
+            Some(Line {
+                credited: given_up.credited(),
+                credits: given_up.ids(),
                 ..prorated(subscription, item, price, amount, text, left)
-            }
+            })
         })
         .collect()
 }
@@ -182,29 +175,6 @@ fn spans(state: &State, subscription: &Subscription, at: i64) -> (Period, Period
     )
 }
 
-/// The lines that charged the item for its current period.
-fn charged_before(
-    state: &State,
-    subscription: &Subscription,
-    item: &Item,
-) -> Option<CreditedItems> {
-    let invoices = state.billing.invoices.iter().rev();
-    let own = |line: &&Line| line.item == item.id && line.price == item.price && line.amount >= 0;
-    let invoice = invoices
-        .filter(|invoice| invoice.subscription == subscription.id)
-        .find(|invoice| invoice.lines.iter().any(|line| own(&line)))?;
-    let lines = invoice
-        .lines
-        .iter()
-        .filter(own)
-        .map(|line| line.id.clone())
-        .collect();
-    Some(CreditedItems {
-        invoice: invoice.id.clone(),
-        lines,
-    })
-}
-
 fn whole(
     state: &State,
     subscription: &Subscription,
@@ -214,7 +184,7 @@ fn whole(
     period: Period,
 ) -> Vec<Line> {
     let name = product_name(state, price);
-    pricing::portions(&scheme(price), packages(price), quantity)
+    portions(price, quantity)
         .into_iter()
         .map(|portion| Line {
             unit_amount: portion.unit_amount,
@@ -230,6 +200,19 @@ fn whole(
             )
         })
         .collect()
+}
+
+/// What a quantity costs at a price, line by line.
+pub fn portions(price: &Price, quantity: u64) -> Vec<pricing::Portion> {
+    pricing::portions(&scheme(price), packages(price), quantity)
+}
+
+/// A line for the usage of a metered item over a period, which is yet to be counted.
+pub fn metered(subscription: &Subscription, item: &Item, price: &Price, period: Period) -> Line {
+    Line {
+        invoice_item: None,
+        ..prorated(subscription, item, price, 0, String::new(), period)
+    }
 }
 
 fn prorated(
@@ -253,6 +236,9 @@ fn prorated(
         item: item.id.clone(),
         invoice_item: Some(new_id("ii")),
         credited: None,
+        usage: None,
+        credits: Vec::new(),
+        tax: None,
         metadata: item.metadata.clone(),
     }
 }
@@ -276,7 +262,8 @@ fn item_amount(state: &State, item: &Item) -> i64 {
     }
 }
 
-fn product_name(state: &State, price: &Price) -> String {
+/// How lines call what a price is for.
+pub fn product_name(state: &State, price: &Price) -> String {
     state
         .products
         .get(&price.product)

@@ -6,38 +6,59 @@
 //!
 //! # Known deviations from Stripe
 //!
-//! * Usage is not metered: metered prices bill a quantity of zero.
+//! * A meter counts an event by its timestamp, at whatever price was in effect then, so that what is reported late for a price
+//!   already removed is never billed. Stripe speaks of the price in effect when usage was *reported*.
+//! * A draft's usage is counted when it is made and again when it is finalised, not in between.
 //! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
 //! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
 //!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
-//! * Credits for prorations are computed from the item's price, not from what its period was really charged (they differ after a
-//!   change with `proration_behavior=none`).
+//! * Credits for prorations are shares of what was charged for the period and not credited since, one line for an item. Charges on
+//!   void invoices count for nothing.
 //! * Setting `cancel_at` within the current period credits nothing; a renewal before it is charged in part only.
-//! * No minimum charge amount, no taxes, discounts, schedules, thresholds, or invoice items of the caller's own.
+//! * No minimum charge amount, discounts, thresholds, or invoice items of the caller's own.
+//! * Taxes are one rate everywhere (a setting), on top of prices whose `tax_behavior` is unspecified. A draft's tax is calculated
+//!   again when it is finalised. Credits are taxed by the rate of today, not by that of what they credit.
+//! * Schedules: an item of a new phase keeps its id if its price stays, and is new otherwise. A phase that begins within a period
+//!   and bills at once leaves its invoice a draft for an hour, as does a schedule that makes its own subscription.
+//! * A direct change of a managed subscription's items divides the schedule's current phase in two at that instant. A phase sets all
+//!   it says and all that `default_settings` says, whatever was changed directly in between.
+//! * A schedule whose last phase is over is `completed`, also when it lets its subscription go; `released_at` and
+//!   `released_subscription` are set then, too. With `end_behavior=cancel` the subscription's `cancel_at` is the schedule's end.
+//! * The current phase of a trial, written without its `trial_end`, leaves the trial as it is.
+//! * Schedules do not start in the past, have no pauses, no invoice items, and no trials but in the phase that begins the subscription.
 //! * Three-decimal currencies are rounded to one minor unit, where card networks want tens.
 //! * Each tier of a graduated price is a line, rounded by itself, and so is a tier's flat amount.
 //! * A first sent invoice is a draft for an hour, as Stripe documents it; that of a trial is paid at once.
 //! * No `pending_setup_intent` is made; a cancelled first invoice's subscription is `canceled`, not `incomplete_expired`.
 //! * A change held by `pending_if_incomplete` takes the pending prorations onto its invoice even if that expires.
-//! * Previews exist for subscriptions that exist, and show a change's own invoice or else the next renewal's.
+//! * Previews show a change's own invoice or else the next one by itself; schedules that do not exist yet have none.
 //! * The wording of descriptions is like Stripe's, not Stripe's.
 //! * An advancing test clock does all its work on the next request, which still sees it advancing; the one after sees it ready.
 
+pub mod balance;
 pub mod calendar;
 pub mod cancel;
 pub mod change;
 pub mod clocks;
+pub mod currency;
+pub mod debits;
 pub mod due;
 pub mod dunning;
 pub mod invoices;
 pub mod lifecycle;
 pub mod lines;
+pub mod metering;
 pub mod payments;
 pub mod pricing;
 pub mod proration;
+pub mod renewals;
+pub mod schedule_starts;
+pub mod schedules;
 pub mod subscriptions;
+pub mod tax;
+pub mod usage;
 pub mod wording;
 
 #[cfg(test)]
@@ -47,21 +68,27 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Customer;
 use crate::model::charge::Charge;
 use crate::model::invoice::{Invoice, InvoicePayment, Line};
 use crate::model::payment_intent::PaymentIntent;
+use crate::model::schedule::{Schedule, Status as ScheduleStatus};
 use crate::model::subscription::Subscription;
 use crate::model::test_clock::TestClock;
+use crate::model::{BalanceTransaction, Customer};
 use crate::state::State;
 use crate::table::Table;
+use crate::wire::StripeError;
 use due::DueQueue;
+use metering::Metering;
 
 /// Subscriptions, invoices, payments, test clocks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Billing {
     /// Subscriptions, ended ones too.
     pub subscriptions: Table<Subscription>,
+    /// Subscription schedules, those at their end too.
+    #[serde(default)]
+    pub schedules: Table<Schedule>,
     /// Invoices.
     pub invoices: Table<Invoice>,
     /// Payments towards invoices.
@@ -72,6 +99,12 @@ pub struct Billing {
     pub charges: Table<Charge>,
     /// Test clocks.
     pub test_clocks: Table<TestClock>,
+    /// Meters and their events.
+    #[serde(default)]
+    pub metering: Metering,
+    /// Changes of customers' balances.
+    #[serde(default)]
+    pub balance_transactions: Table<BalanceTransaction>,
     /// Prorations of ended subscriptions, by customer, for the customer's next invoice.
     pub pending_lines: HashMap<String, Vec<Line>>,
     by_invoice: HashMap<String, Vec<String>>,
@@ -106,10 +139,18 @@ impl Billing {
     /// Objects by resource name, for the control plane.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         vec![
+            ("billing_meters", self.metering.meters.len()),
             ("charges", self.charges.len()),
+            (
+                "customer_balance_transactions",
+                self.balance_transactions.len(),
+            ),
             ("invoice_payments", self.invoice_payments.len()),
             ("invoices", self.invoices.len()),
+            ("meter_events", self.metering.len()),
+            ("meter_events_dropped", self.metering.dropped),
             ("payment_intents", self.payment_intents.len()),
+            ("subscription_schedules", self.schedules.len()),
             ("subscriptions", self.subscriptions.len()),
             ("test_clocks", self.test_clocks.len()),
         ]
@@ -132,9 +173,16 @@ pub fn run_due(state: &mut State, now: i64) {
     let _ = clocks::run(state, None, now);
 }
 
+/// When a subscription next changes by itself, or its schedule changes it.
+pub fn next_due(state: &State, subscription: &Subscription) -> Option<i64> {
+    let own = due::subscription_due(subscription);
+    let scheduled = schedules::due(state, subscription);
+    [own, scheduled].into_iter().flatten().min()
+}
+
 /// Stores a subscription, without an event.
 pub fn replace_subscription(state: &mut State, subscription: Subscription) {
-    let at = due::subscription_due(&subscription);
+    let at = next_due(state, &subscription);
     state
         .billing
         .due
@@ -178,6 +226,37 @@ pub fn save_invoice(state: &mut State, invoice: Invoice) {
     }
 }
 
+/// Stores a schedule, with an event if it existed and shows a difference.
+pub fn save_schedule(state: &mut State, schedule: Schedule) {
+    let before = state
+        .billing
+        .schedules
+        .get(&schedule.id)
+        .map(|old| old.render(state));
+    let after = schedule.render(state);
+    replace_schedule(state, schedule);
+    if let Some(before) = before {
+        state.emit_update("subscription_schedule.updated", &before, after);
+    }
+}
+
+/// Stores a schedule, without an event. What it does to its subscription is done when that is due.
+pub fn replace_schedule(state: &mut State, schedule: Schedule) {
+    let start = schedule.phases.first().map(|phase| phase.span.start);
+    let start = start.filter(|_| schedule.status == ScheduleStatus::NotStarted);
+    let clock = schedule.test_clock.clone();
+    state.billing.due.set(clock.as_deref(), &schedule.id, start);
+    let managed = schedule.subscription.clone();
+    state
+        .billing
+        .schedules
+        .insert(schedule.id.clone(), schedule);
+    let managed = managed.and_then(|id| state.billing.subscriptions.get(&id).cloned());
+    if let Some(subscription) = managed {
+        replace_subscription(state, subscription);
+    }
+}
+
 /// Stores a customer, with an event if they show a difference.
 pub fn save_customer(state: &mut State, customer: Customer) {
     let before = state.customers.get(&customer.id).map(Customer::render);
@@ -194,6 +273,7 @@ pub fn customer_deleted(state: &mut State, customer: &str) {
         let now = state.now(subscription.test_clock.as_deref());
         cancel::now(state, subscription, cancel::Farewell::default(), now);
     }
+    schedules::customer_deleted(state, customer);
 }
 
 /// Forgets a payment method where subscriptions and invoices default to it, on its detachment.
@@ -216,6 +296,15 @@ pub fn payment_method_detached(state: &mut State, payment_method: &str) {
     for mut invoice in invoices {
         invoice.default_payment_method = None;
         save_invoice(state, invoice);
+    }
+}
+
+/// Refuses what needs a customer who has been deleted.
+pub fn require_live(state: &State, customer: &str) -> Result<(), StripeError> {
+    let found = state.customers.get(customer);
+    match found.filter(|customer| !customer.deleted) {
+        Some(_) => Ok(()),
+        None => Err(StripeError::no_such("customer", customer, "customer")),
     }
 }
 

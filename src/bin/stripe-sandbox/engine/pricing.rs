@@ -77,7 +77,7 @@ pub fn portions(scheme: &Scheme, packages: Option<Packages>, quantity: u64) -> V
     match scheme {
         Scheme::PerUnit(unit_amount) => {
             let charged = packages.map_or(quantity, |packages| packages.count(quantity));
-            let amount = round(multiply(*unit_amount, charged));
+            let amount = times(*unit_amount, charged);
             vec![Portion {
                 quantity,
                 unit_amount: Some(*unit_amount),
@@ -114,10 +114,17 @@ pub fn round(amount: Decimal) -> i64 {
     whole.to_i64().unwrap_or(limit).clamp(-LARGEST, LARGEST)
 }
 
-fn multiply(unit_amount: Decimal, quantity: u64) -> Decimal {
-    unit_amount
-        .checked_mul(Decimal::from(quantity))
-        .unwrap_or(Decimal::MAX)
+/// A unit amount, which is never negative, so many times, rounded like [`round`]. Decimal's own product drops digits beyond its
+/// 28, which twenty digits of amount and as many of quantity exceed.
+fn times(unit_amount: Decimal, quantity: u64) -> i64 {
+    let unit_amount = unit_amount.normalize();
+    let product = unit_amount.mantissa().checked_mul(i128::from(quantity));
+    let one = 10_i128.pow(unit_amount.scale());
+    let whole = product.map_or(i128::MAX, |product| {
+        let up = i128::from(product % one >= one - product % one);
+        product / one + up
+    });
+    i64::try_from(whole).map_or(LARGEST, |whole| whole.min(LARGEST))
 }
 
 fn graduated(tiers: &[Tier], quantity: u64) -> Vec<Portion> {
@@ -137,7 +144,7 @@ fn graduated(tiers: &[Tier], quantity: u64) -> Vec<Portion> {
 
 fn of_tier(index: usize, tier: &Tier, quantity: u64) -> Vec<Portion> {
     let number = Some(index + 1);
-    let amount = round(multiply(tier.unit_amount, quantity));
+    let amount = times(tier.unit_amount, quantity);
     let mut portions = vec![Portion {
         quantity,
         unit_amount: Some(tier.unit_amount),
@@ -243,6 +250,17 @@ mod tests {
         let scheme = Scheme::PerUnit(decimal("80"));
         assert_eq!(amount(&scheme, Some(up), 1_001), 160);
         assert_eq!(amount(&scheme, Some(down), 1_999), 80);
+    }
+
+    #[test]
+    fn no_digit_is_dropped_on_the_way_to_the_cent() {
+        // 86,419,761,845,678.499992999999 in full.
+        let scheme = Scheme::PerUnit(decimal("12345678.499999999999"));
+        assert_eq!(amount(&scheme, None, 1), 12_345_678);
+        assert_eq!(amount(&scheme, None, 7_000_001), 86_419_761_845_678);
+        let scheme = Scheme::PerUnit(decimal("0.000000000003"));
+        assert_eq!(amount(&scheme, None, 166_666_666_666), 0);
+        assert_eq!(amount(&scheme, None, 166_666_666_667), 1);
     }
 
     #[test]

@@ -1,20 +1,18 @@
 //! The beginning of a subscription, and its resumption.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::calendar::Period;
 use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
-use super::{
-    dunning, lifecycle, lines, live_subscriptions, replace_subscription, save_customer,
-    save_subscription,
-};
+use super::{currency, dunning, lifecycle, lines, replace_subscription, save_subscription, usage};
 use crate::model::Metadata;
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
-    CancellationDetails, CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
+    AutomaticTax, CancellationDetails, CollectionMethod, Item, MissingPaymentMethod, Status,
+    Subscription,
 };
 use crate::state::State;
 use crate::wire::StripeError;
@@ -92,13 +90,66 @@ pub struct NewSubscription {
     pub payment_settings: Value,
     /// When it is to end.
     pub end: End,
+    /// The schedule that makes it.
+    pub schedule: Option<String>,
+    /// Whether tax is calculated.
+    pub automatic_tax: AutomaticTax,
 }
 
 /// Makes a subscription with its first invoice, and collects that. Returns its id.
 pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<String, StripeError> {
-    one_currency(state, &new)?;
     let behavior = new.payment_behavior;
-    let (mut subscription, lines) = begin(state, new, now)?;
+    let (mut subscription, invoice) = plan(state, new, now)?;
+    let owed = invoice.amount_due() > 0;
+    let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
+    if owed && charged {
+        may_begin(state, &subscription, behavior)?;
+        if subscription.status != Status::Trialing {
+            subscription.status = Status::Incomplete;
+        }
+    }
+    let id = subscription.id.clone();
+    let begins_unbilled = is_unbilled(state, &subscription, &invoice);
+    store(state, subscription);
+    if !begins_unbilled {
+        bill_first(state, invoice, behavior, now);
+    }
+    lifecycle::remind_if_near(state, &id, now);
+    Ok(id)
+}
+
+/// Makes a subscription as its schedule does: nobody waits for the answer, so its first invoice is collected like a
+/// renewal's, after an hour as a draft. Returns its id.
+pub fn create_by_itself(
+    state: &mut State,
+    new: NewSubscription,
+    now: i64,
+) -> Result<String, StripeError> {
+    let (subscription, invoice) = plan(state, new, now)?;
+    let id = subscription.id.clone();
+    let begins_unbilled = is_unbilled(state, &subscription, &invoice);
+    store(state, subscription);
+    if !begins_unbilled {
+        let owed = invoice.amount_due() > 0;
+        let invoice = invoices::create(state, invoice);
+        if owed {
+            invoices::schedule(state, &invoice, now);
+        } else {
+            invoices::finalize(state, &invoice, now);
+        }
+    }
+    lifecycle::remind_if_near(state, &id, now);
+    Ok(id)
+}
+
+/// Works out a subscription with its first invoice, without making either.
+pub fn plan(
+    state: &State,
+    new: NewSubscription,
+    now: i64,
+) -> Result<(Subscription, Invoice), StripeError> {
+    currency::require(state, &new.customer, &new.currency)?;
+    let (subscription, lines) = begin(state, new, now)?;
     let draft = Draft {
         reason: BillingReason::SubscriptionCreate,
         lines,
@@ -109,22 +160,28 @@ pub fn create(state: &mut State, new: NewSubscription, now: i64) -> Result<Strin
         proration_date: None,
     };
     let invoice = invoices::compose(state, &subscription, draft, now);
-    let owed = invoice.amount_due() > 0;
-    let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
-    if owed && charged {
-        may_begin(state, &subscription, behavior)?;
-        if subscription.status != Status::Trialing {
-            subscription.status = Status::Incomplete;
-        }
-    }
-    let id = subscription.id.clone();
-    settle_currency(state, &subscription);
+    Ok((subscription, invoice))
+}
+
+/// Metered items cost nothing yet; where there is nothing else there is no invoice either.
+fn is_unbilled(state: &State, subscription: &Subscription, invoice: &Invoice) -> bool {
+    invoice.lines.is_empty() && usage::any(state, &subscription.items)
+}
+
+fn store(state: &mut State, subscription: Subscription) {
+    currency::settle(state, &subscription.customer, &subscription.currency);
     let rendered = subscription.render(state);
     replace_subscription(state, subscription);
     state.emit("customer.subscription.created", rendered, None);
-    bill_first(state, invoice, behavior, now);
-    lifecycle::remind_if_near(state, &id, now);
-    Ok(id)
+}
+
+/// `payment_settings` of a subscription that sets none.
+pub fn default_payment_settings() -> Value {
+    json!({
+        "payment_method_options": null,
+        "payment_method_types": null,
+        "save_default_payment_method": "off",
+    })
 }
 
 fn bill_first(state: &mut State, invoice: Invoice, behavior: PaymentBehavior, now: i64) {
@@ -218,6 +275,8 @@ fn started(new: NewSubscription, anchor: i64, cancel_at: Option<i64>, now: i64) 
         test_clock: None,
         pending_lines: Vec::new(),
         trial_reminded: false,
+        schedule: new.schedule,
+        automatic_tax: new.automatic_tax,
     }
 }
 
@@ -237,29 +296,6 @@ fn may_begin(
     match payments::error(&outcome).filter(|_| refuse) {
         Some(error) => Err(error),
         None => Ok(()),
-    }
-}
-
-/// A customer has one currency while anything of theirs is live.
-fn one_currency(state: &State, new: &NewSubscription) -> Result<(), StripeError> {
-    let live = live_subscriptions(state, &new.customer);
-    match live
-        .iter()
-        .find(|subscription| subscription.currency != new.currency)
-    {
-        None => Ok(()),
-        Some(other) => Err(StripeError::invalid(format!(
-            "You cannot combine currencies on a single customer. This customer has an active subscription, \
-             subscription schedule, discount, quote, or invoice item with currency {}",
-            other.currency
-        ))),
-    }
-}
-
-fn settle_currency(state: &mut State, subscription: &Subscription) {
-    if let Some(mut customer) = state.customers.get(&subscription.customer).cloned() {
-        customer.currency = Some(subscription.currency.clone());
-        save_customer(state, customer);
     }
 }
 
@@ -319,6 +355,9 @@ pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption
     };
     let mut invoice = invoices::compose(state, &subscription, draft, now);
     let owed = invoice.amount_due() > 0;
+    if invoice.lines.is_empty() && usage::any(state, &subscription.items) {
+        return lifecycle::resumed(state, subscription);
+    }
     if owed && how.when == ResumeWhen::PaymentSuccess {
         invoice.expires_at = Some(now + INCOMPLETE_FOR);
         save_subscription(state, subscription);

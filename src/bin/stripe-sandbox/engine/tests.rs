@@ -1,5 +1,7 @@
 //! The engine as a whole, driven through direct calls: what each call leaves behind, to the cent and the second.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -11,13 +13,13 @@ use super::run_due;
 use super::subscriptions::{self, End, NewSubscription, PaymentBehavior, ProrationBehavior};
 use crate::model::invoice::{BillingReason, Invoice, Status as InvoiceStatus};
 use crate::model::subscription::{
-    CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
+    AutomaticTax, CollectionMethod, Item, MissingPaymentMethod, Status, Subscription,
 };
 use crate::model::{
     BillingScheme, CardBehavior, Customer, Interval, Metadata, PaymentMethod, Price, Product,
     Recurring, UsageType,
 };
-use crate::state::{PastDueOutcome, Settings, State};
+use crate::state::{Newest, PastDueOutcome, Settings, State};
 
 /// 2027-01-31 00:00:00 UTC.
 const START: i64 = 1_801_353_600;
@@ -30,6 +32,10 @@ fn state() -> State {
         past_due_outcome: PastDueOutcome::Cancel,
         retry_days: vec![3, 5, 7],
         now_offset_seconds: 0,
+        meter_lag_seconds: 0,
+        newest_meter_event: Newest::default(),
+        tax_percent: Decimal::ZERO,
+        tax_locations: BTreeMap::new(),
     };
     let mut state = State::new("acct_1", false, settings);
     let card = PaymentMethod {
@@ -99,6 +105,7 @@ fn new(price: &str) -> NewSubscription {
             id: "si_1".into(),
             created: START,
             price: price.into(),
+            usage_since: None,
             quantity: Some(1),
             metadata: Metadata::new(),
             period: Period {
@@ -119,6 +126,8 @@ fn new(price: &str) -> NewSubscription {
         metadata: Metadata::new(),
         payment_settings: Value::Null,
         end: End::Open,
+        schedule: None,
+        automatic_tax: AutomaticTax::Off,
     }
 }
 

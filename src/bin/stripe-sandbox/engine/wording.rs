@@ -59,9 +59,9 @@ pub fn charge(product: &str, price: &Price, portion: &Portion) -> String {
     }
 }
 
-/// `Trial period for Pro`.
-pub fn trial(product: &str) -> String {
-    format!("Trial period for {product}")
+/// `Free trial for 10 × API calls`.
+pub fn free_trial(product: &str, quantity: u64) -> String {
+    format!("Free trial for {quantity} × {product}")
 }
 
 /// `Unused time on 2 × Pro after 05 Mar 2027`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Metadata;
+use crate::state::{Settings, TaxLocation};
 
 /// A customer's `invoice_settings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,24 +129,41 @@ impl Customer {
     /// The `tax` member: where automatic tax would place the customer.
     ///
     /// A country is enough, except where tax depends on the postal code.
-    pub fn render_tax(&self) -> Value {
-        let part = |name: &str| {
-            let address = self.address.as_ref()?;
-            address.get(name)?.as_str().filter(|text| !text.is_empty())
-        };
-        let country = part("country");
-        let located = match country {
-            Some("US" | "CA") => part("postal_code").is_some() || part("state").is_some(),
-            other => other.is_some(),
-        };
-        let location = country.filter(|_| located).map(|country| {
-            json!({ "country": country, "source": "billing_address", "state": part("state") })
+    pub fn render_tax(&self, settings: &Settings) -> Value {
+        let location = self.place().map(|(country, state)| {
+            json!({ "country": country, "source": "billing_address", "state": state })
         });
         json!({
-            "automatic_tax": if located { "supported" } else { "unrecognized_location" },
+            "automatic_tax": self.tax_location(settings),
             "ip_address": self.tax_ip_address,
             "location": location,
             "provider": "stripe",
         })
+    }
+
+    /// What automatic tax makes of the customer's address.
+    pub fn tax_location(&self, settings: &Settings) -> TaxLocation {
+        match self.place() {
+            None => TaxLocation::UnrecognizedLocation,
+            Some((country, _)) => settings
+                .tax_locations
+                .get(country)
+                .copied()
+                .unwrap_or(TaxLocation::Supported),
+        }
+    }
+
+    /// Country and state, if they are enough to tell the tax.
+    fn place(&self) -> Option<(&str, Option<&str>)> {
+        let part = |name: &str| {
+            let address = self.address.as_ref()?;
+            address.get(name)?.as_str().filter(|text| !text.is_empty())
+        };
+        let country = part("country")?;
+        let located = match country {
+            "US" | "CA" => part("postal_code").is_some() || part("state").is_some(),
+            _ => true,
+        };
+        located.then(|| (country, part("state")))
     }
 }

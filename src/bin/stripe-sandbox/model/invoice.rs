@@ -4,7 +4,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Metadata, subscription::CollectionMethod};
+use super::{
+    Metadata,
+    subscription::CollectionMethod,
+    tax::{InvoiceTax, LineTax, TaxBehavior, total_taxes},
+};
 use crate::engine::calendar::Period;
 use crate::state::State;
 use crate::wire::sublist;
@@ -48,6 +52,18 @@ pub struct CreditedItems {
     pub lines: Vec<String>,
 }
 
+/// What of a line is usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usage {
+    /// It is counted again when the invoice is finalised.
+    Counted,
+    /// Likewise, but it was used in a trial.
+    Free,
+    /// It was counted for good when its price was removed.
+    Settled,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -71,10 +87,19 @@ pub struct Line {
     pub subscription: String,
     /// Its item.
     pub item: String,
-    /// `ii_…` of a proration.
+    /// `ii_…` of a proration, or of the usage of a price that was removed.
     pub invoice_item: Option<String>,
-    /// What a proration credits.
+    /// What a proration credits, where that is on an invoice.
     pub credited: Option<CreditedItems>,
+    /// Whether it is for usage.
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// Ids of the lines a proration credits, on an invoice or not.
+    #[serde(default)]
+    pub credits: Vec<String>,
+    /// Its tax, if tax is calculated.
+    #[serde(default)]
+    pub tax: Option<LineTax>,
     /// The item's metadata.
     pub metadata: Metadata,
 }
@@ -180,12 +205,27 @@ pub struct Invoice {
     pub overdue: bool,
     /// The event of its creation, whose webhooks must be acknowledged before it is finalised.
     pub created_event: Option<String>,
+    /// How far its tax has been calculated.
+    #[serde(default)]
+    pub automatic_tax: InvoiceTax,
 }
 
 impl Invoice {
     /// Sum of the lines.
-    pub fn total(&self) -> i64 {
+    pub fn subtotal(&self) -> i64 {
         self.lines.iter().map(|line| line.amount).sum()
+    }
+
+    /// Sum of the lines with the tax that comes on top.
+    pub fn total(&self) -> i64 {
+        self.subtotal() + self.tax(TaxBehavior::Exclusive).unwrap_or(0)
+    }
+
+    /// The sum of taxes that come on top, or are in the lines; `None` if there are none of that kind.
+    fn tax(&self, behavior: TaxBehavior) -> Option<i64> {
+        let taxes = self.lines.iter().filter_map(|line| line.tax.as_ref());
+        let own = taxes.filter(|tax| tax.behavior == behavior);
+        own.map(|tax| tax.amount).reduce(|sum, tax| sum + tax)
     }
 
     /// What is to be paid once the customer's balance is taken up.
@@ -242,21 +282,19 @@ impl Invoice {
             "account_name": "Stripe sandbox",
             "account_tax_ids": null,
             "application": null,
-            "automatic_tax": {
-                "disabled_reason": null, "enabled": false, "liability": null, "provider": null, "status": null,
-            },
+            "automatic_tax": self.automatic_tax.render(),
             "billing_reason": self.billing_reason,
             "created": self.created,
             "currency": self.currency,
             "custom_fields": null,
-            "customer": self.customer,
+            "customer": Some(&self.customer).filter(|id| !id.is_empty()),
             "customer_account": null,
             "customer_address": self.billed_to.address,
             "customer_email": self.billed_to.email,
             "customer_name": self.billed_to.name,
             "customer_phone": self.billed_to.phone,
             "customer_shipping": self.billed_to.shipping,
-            "customer_tax_exempt": self.billed_to.tax_exempt,
+            "customer_tax_exempt": Some(&self.billed_to.tax_exempt).filter(|it| !it.is_empty()),
             "customer_tax_ids": self.billed_to.tax_ids.iter().map(|id| {
                 json!({ "type": id["type"], "value": id["value"] })
             }).collect::<Vec<_>>(),
@@ -288,6 +326,8 @@ impl Invoice {
 
     fn render_amounts(&self) -> serde_json::Map<String, Value> {
         let total = self.total();
+        let exclusive = self.tax(TaxBehavior::Exclusive).unwrap_or(0);
+        let inclusive = self.tax(TaxBehavior::Inclusive).unwrap_or(0);
         members(json!({
             "amount_due": self.amount_due(),
             "amount_overpaid": 0,
@@ -299,13 +339,13 @@ impl Invoice {
             "post_payment_credit_notes_amount": 0,
             "pre_payment_credit_notes_amount": 0,
             "starting_balance": self.starting_balance,
-            "subtotal": total,
-            "subtotal_excluding_tax": total,
+            "subtotal": self.subtotal(),
+            "subtotal_excluding_tax": self.subtotal() - inclusive,
             "total": total,
             "total_discount_amounts": [],
-            "total_excluding_tax": total,
+            "total_excluding_tax": total - exclusive - inclusive,
             "total_pretax_credit_amounts": [],
-            "total_taxes": [],
+            "total_taxes": total_taxes(&self.lines),
         }))
     }
 
@@ -376,7 +416,7 @@ fn members(value: Value) -> serde_json::Map<String, Value> {
 impl Line {
     /// Stripe's object.
     pub fn render(&self, invoice: &Invoice, livemode: bool) -> Value {
-        let proration = self.invoice_item.is_some();
+        let proration = self.invoice_item.is_some() && self.usage.is_none();
         let credited = self.credited.as_ref().map(
             |credited| json!({ "invoice": credited.invoice, "invoice_line_items": credited.lines }),
         );
@@ -414,7 +454,7 @@ impl Line {
             "quantity_decimal": self.quantity.to_string(),
             "subscription": self.subscription,
             "subtotal": self.amount,
-            "taxes": [],
+            "taxes": self.tax.iter().map(|tax| tax.render(self.amount)).collect::<Vec<_>>(),
         })
     }
 }

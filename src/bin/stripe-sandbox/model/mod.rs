@@ -1,16 +1,20 @@
 //! Stripe's objects: what is stored of each, and how it is rendered in full.
 
 mod account;
+mod balance_transaction;
 pub mod charge;
 mod customer;
 mod event;
 pub mod invoice;
+mod meter;
 pub mod payment_intent;
 mod payment_method;
 mod price;
 mod product;
+pub mod schedule;
 mod setup_intent;
 pub mod subscription;
+pub mod tax;
 mod test_card;
 pub mod test_clock;
 mod webhook_endpoint;
@@ -18,8 +22,10 @@ mod webhook_endpoint;
 use std::collections::BTreeMap;
 
 pub use account::Account;
+pub use balance_transaction::{BalanceChange, BalanceTransaction};
 pub use customer::Customer;
 pub use event::{Event, EventRequest};
+pub use meter::{Formula, Meter, MeterEvent, Window};
 pub use payment_method::{CardBehavior, PaymentMethod};
 pub use price::{
     BillingScheme, Interval, Price, Recurring, Round, Tier, TiersMode, TransformQuantity, UsageType,

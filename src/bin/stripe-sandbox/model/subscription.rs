@@ -91,6 +91,29 @@ pub struct CancellationDetails {
     pub reason: Option<String>,
 }
 
+/// Whether Stripe calculates a subscription's tax.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutomaticTax {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does.
+    On,
+    /// It was to, but found the customer's location wanting.
+    Disabled,
+}
+
+impl AutomaticTax {
+    fn render(self) -> Value {
+        json!({
+            "disabled_reason": (self == Self::Disabled).then_some("requires_location_inputs"),
+            "enabled": self == Self::On,
+            "liability": (self == Self::On).then(|| json!({ "type": "self" })),
+        })
+    }
+}
+
 /// A price the customer subscribes to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -100,6 +123,9 @@ pub struct Item {
     pub created: i64,
     /// Id of its price.
     pub price: String,
+    /// Since when usage is billed at its price, if that was not there when the period began.
+    #[serde(default)]
+    pub usage_since: Option<i64>,
     /// Units; `None` when usage is metered.
     pub quantity: Option<u64>,
     /// The caller's pairs.
@@ -184,6 +210,12 @@ pub struct Subscription {
     pub pending_lines: Vec<Line>,
     /// Whether the reminder about the trial's end has gone out.
     pub trial_reminded: bool,
+    /// The schedule that manages it.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// Whether tax is calculated.
+    #[serde(default)]
+    pub automatic_tax: AutomaticTax,
 }
 
 impl Subscription {
@@ -220,7 +252,7 @@ impl Subscription {
             "object": "subscription",
             "application": null,
             "application_fee_percent": null,
-            "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
+            "automatic_tax": self.automatic_tax.render(),
             "billing_cycle_anchor": self.billing_cycle_anchor,
             "billing_cycle_anchor_config": null,
             "billing_mode": {
@@ -270,7 +302,7 @@ impl Subscription {
             "pending_invoice_item_interval": null,
             "pending_setup_intent": null,
             "pending_update": self.pending_update.as_ref().map(|update| update.render(&self.id, state)),
-            "schedule": null,
+            "schedule": self.schedule,
             "start_date": self.start_date,
             "status": self.status,
             "test_clock": self.test_clock,
@@ -291,7 +323,7 @@ impl Item {
     /// Stripe's object. `plan` is the price in the shape of before prices, which Stripe still sends.
     pub fn render(&self, subscription: &str, state: &State) -> Value {
         let price = state.prices.get(&self.price);
-        json!({
+        let mut item = json!({
             "id": self.id,
             "object": "subscription_item",
             "billing_thresholds": null,
@@ -303,10 +335,14 @@ impl Item {
             "metadata": self.metadata,
             "plan": price.map(Price::render_plan),
             "price": price.map(Price::render),
-            "quantity": self.quantity,
             "subscription": subscription,
             "tax_rates": [],
-        })
+        });
+        // Stripe leaves this out of metered items.
+        if let Some(quantity) = self.quantity {
+            item["quantity"] = json!(quantity);
+        }
+        item
     }
 }
 

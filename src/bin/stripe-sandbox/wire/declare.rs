@@ -26,6 +26,8 @@ pub enum Shape {
     Range,
     /// Key-value pairs within Stripe's limits.
     Metadata,
+    /// Text under names of the caller's own.
+    StringMap,
     /// Nested parameters.
     Object(&'static [Field]),
     /// List of that.
@@ -146,6 +148,7 @@ fn check_value(value: &Value, shape: Shape, name: &str) -> Result<(), StripeErro
     match (shape, value) {
         (Shape::Unsupported, _) => Err(StripeError::unsupported(name)),
         (Shape::Metadata, Value::Object(map)) => check_metadata(map, name),
+        (Shape::StringMap, Value::Object(_)) => Ok(()),
         (Shape::Object(fields), Value::Object(map)) => check_object(map, &[fields], name),
         (Shape::Range, Value::Object(map)) => check_object(map, &[RANGE], name),
         (Shape::List(element), Value::Object(map)) => {
@@ -157,7 +160,7 @@ fn check_value(value: &Value, shape: Shape, name: &str) -> Result<(), StripeErro
             }
             Ok(())
         }
-        (Shape::Metadata | Shape::Object(_), _) => Err(invalid(name, "object")),
+        (Shape::Metadata | Shape::StringMap | Shape::Object(_), _) => Err(invalid(name, "object")),
         (Shape::List(_), _) => Err(invalid(name, "array")),
         (_, Value::String(text)) => check_text(text, shape, name),
         _ => Err(invalid(name, "string")),

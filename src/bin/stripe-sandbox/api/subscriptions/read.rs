@@ -5,14 +5,18 @@ use serde_json::{Value, json};
 use crate::api::subscription_items::{self, check_items};
 use crate::engine::calendar::DAY;
 use crate::engine::subscriptions::End;
+use crate::engine::tax;
+use crate::model::Customer;
 use crate::model::subscription::{
-    CollectionMethod, Item, MissingPaymentMethod, PauseCollection, Subscription,
+    AutomaticTax, CollectionMethod, Item, MissingPaymentMethod, PauseCollection, Subscription,
 };
 use crate::state::State;
 use crate::wire::{Params, StripeError};
 
 /// Longest trial.
 const LONGEST_TRIAL_DAYS: i64 = 730;
+
+/// Writes the parameters given into the subscription to be.
 pub(super) fn assign(
     state: &State,
     after: &mut Subscription,
@@ -35,6 +39,11 @@ pub(super) fn assign(
     }
     if params.has("payment_settings") {
         after.payment_settings = payment_settings(params, &after.payment_settings);
+    }
+    if let Some(customer) = state.customers.get(&after.customer)
+        && let Some(tax) = automatic_tax(state, params, customer)?
+    {
+        after.automatic_tax = tax;
     }
     assign_pause(after, params);
     assign_end(after, params, now)?;
@@ -93,10 +102,23 @@ pub(super) fn assign_cancellation_details(after: &mut Subscription, params: &Par
     );
 }
 
-pub(super) fn check_unmodelled(params: &Params) -> Result<(), StripeError> {
-    if params.bool("automatic_tax.enabled") == Some(true) {
-        return Err(StripeError::unsupported("automatic_tax[enabled]"));
+/// Whether tax is to be calculated; a customer whose place is not known does not let it.
+pub(super) fn automatic_tax(
+    state: &State,
+    params: &Params,
+    customer: &Customer,
+) -> Result<Option<AutomaticTax>, StripeError> {
+    match params.bool("automatic_tax.enabled") {
+        None => Ok(None),
+        Some(false) => Ok(Some(AutomaticTax::Off)),
+        Some(true) => {
+            tax::require_location(state, customer)?;
+            Ok(Some(AutomaticTax::On))
+        }
     }
+}
+
+pub(super) fn check_unmodelled(params: &Params) -> Result<(), StripeError> {
     if params.str("billing_mode.type") == Some("classic") {
         return Err(StripeError::unsupported("billing_mode[type]=classic"));
     }
@@ -130,10 +152,7 @@ pub(super) fn first_items(
         .text("currency")
         .filter(|wanted| wanted.to_lowercase() != currency)
     {
-        return Err(StripeError::invalid(format!(
-            "The price of the first item is in {currency}, not in {wanted}."
-        ))
-        .param("currency"));
+        return Err(subscription_items::other_currency(&currency, wanted).param("currency"));
     }
     check_items(state, &items, &currency)?;
     Ok((items, currency))

@@ -1,0 +1,265 @@
+//! Requests that change what a subscription sells, at once or by a schedule, and ask what it charges.
+
+use stripe_billing::invoice::{
+    CreatePreviewInvoice, CreatePreviewInvoiceSubscriptionDetails,
+    CreatePreviewInvoiceSubscriptionDetailsItems,
+    CreatePreviewInvoiceSubscriptionDetailsProrationBehavior,
+};
+use stripe_billing::subscription::{
+    CreateSubscription, CreateSubscriptionAutomaticTax, CreateSubscriptionItems,
+    CreateSubscriptionPaymentBehavior, UpdateSubscription, UpdateSubscriptionAutomaticTax,
+    UpdateSubscriptionItems, UpdateSubscriptionPaymentBehavior,
+    UpdateSubscriptionProrationBehavior,
+};
+use stripe_billing::subscription_schedule::{
+    CreateSubscriptionSchedule, ReleaseSubscriptionSchedule, UpdateSubscriptionSchedule,
+    UpdateSubscriptionSchedulePhases, UpdateSubscriptionSchedulePhasesDuration,
+    UpdateSubscriptionSchedulePhasesDurationInterval, UpdateSubscriptionSchedulePhasesEndDate,
+    UpdateSubscriptionSchedulePhasesItems, UpdateSubscriptionSchedulePhasesProrationBehavior,
+    UpdateSubscriptionSchedulePhasesStartDate,
+};
+use stripe_client_core::RequestBuilder;
+use stripe_shared::SubscriptionScheduleEndBehavior;
+
+use super::{build, checked, identity, metadata_map, trial};
+use crate::api::{Charged, Interval, Proration};
+use crate::converge::desired::Offer;
+use crate::converge::observed::{Phase, PhaseItem, TenantKey};
+use crate::converge::quote::QuoteRequest;
+use crate::converge::steps::ItemChange;
+use crate::stripe::error::{Class, Error};
+
+/// What is asked of Stripe whenever it answers with a subscription: whose its schedule is, and what
+/// that leads to.
+pub(in crate::stripe) const EXPAND: &str = "schedule";
+
+/// What a new subscription is to be.
+pub(super) struct NewSubscription<'a> {
+    pub(super) customer: &'a str,
+    pub(super) offer: &'a Offer,
+    pub(super) quantity: i64,
+    pub(super) automatic_tax: bool,
+    pub(super) trial_days: i64,
+    pub(super) declared_trial_days: i64,
+}
+
+/// Subscribes a customer.
+pub(super) fn create(new: &NewSubscription<'_>, key: &TenantKey) -> Result<RequestBuilder, Error> {
+    let mut base = CreateSubscriptionItems::new();
+    base.price = Some(new.offer.base.id.clone());
+    base.quantity = Some(count(new.quantity)?);
+    // Stripe refuses a quantity with a metered price.
+    let usage = new.offer.usage.iter().map(|price| {
+        let mut item = CreateSubscriptionItems::new();
+        item.price = Some(price.id.clone());
+        item
+    });
+    let items: Vec<CreateSubscriptionItems> = std::iter::once(base).chain(usage).collect();
+    let entries = identity(key)
+        .into_iter()
+        .chain([trial(new.declared_trial_days)]);
+    let mut create = CreateSubscription::new()
+        .customer(checked(new.customer)?)
+        .items(items)
+        .payment_behavior(CreateSubscriptionPaymentBehavior::AllowIncomplete)
+        .off_session(true)
+        .expand([EXPAND.to_owned()])
+        .metadata(metadata_map(entries));
+    if new.automatic_tax {
+        create = create.automatic_tax(CreateSubscriptionAutomaticTax::new(true));
+    }
+    if new.trial_days > 0 {
+        let days = u32::try_from(new.trial_days).map_err(|_| {
+            Error::new(
+                Class::Invalid,
+                format!("{} days are no trial", new.trial_days),
+            )
+        })?;
+        create = create.trial_period_days(days);
+    }
+    Ok(build(&create))
+}
+
+/// Changes what a subscription sells.
+pub(super) fn change_items(
+    subscription: &str,
+    changes: &[ItemChange],
+    proration: Proration,
+    proration_date: Option<i64>,
+) -> Result<RequestBuilder, Error> {
+    let items = changes
+        .iter()
+        .map(|change| {
+            let fields = ItemFields::of(change)?;
+            let mut item = UpdateSubscriptionItems::new();
+            item.id = fields.id;
+            item.price = fields.price;
+            item.quantity = fields.quantity;
+            item.deleted = fields.deleted;
+            Ok(item)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let behavior = match proration {
+        Proration::Create => UpdateSubscriptionProrationBehavior::CreateProrations,
+        Proration::InvoiceNow => UpdateSubscriptionProrationBehavior::AlwaysInvoice,
+        Proration::None => UpdateSubscriptionProrationBehavior::None,
+    };
+    // A card that is declined leaves an open invoice, and dunning takes it from there; the change
+    // itself is made either way.
+    let mut update = update(subscription)?
+        .items(items)
+        .proration_behavior(behavior)
+        .payment_behavior(UpdateSubscriptionPaymentBehavior::AllowIncomplete)
+        .off_session(true);
+    if let Some(date) = proration_date {
+        update = update.proration_date(date);
+    }
+    Ok(build(&update))
+}
+
+/// Has Stripe compute taxes, or not.
+pub(super) fn set_automatic_tax(
+    subscription: &str,
+    tax: UpdateSubscriptionAutomaticTax,
+) -> Result<RequestBuilder, Error> {
+    Ok(build(&update(subscription)?.automatic_tax(tax)))
+}
+
+/// An update of a subscription, answered with its schedule.
+pub(super) fn update(subscription: &str) -> Result<UpdateSubscription, Error> {
+    Ok(UpdateSubscription::new(checked(subscription)?).expand([EXPAND.to_owned()]))
+}
+
+/// Puts a subscription under a schedule. Stripe takes no other parameter along with this one.
+pub(super) fn create_schedule(subscription: &str) -> Result<RequestBuilder, Error> {
+    let create = CreateSubscriptionSchedule::new().from_subscription(checked(subscription)?);
+    Ok(build(&create))
+}
+
+/// Writes the two phases of a schedule: the running one as it is, and what comes after it. When the
+/// second has begun the schedule has done its work, and it lets go by itself at the latest when that
+/// phase ends.
+pub(super) fn schedule_change(
+    schedule: &str,
+    current: &Phase,
+    next: &[PhaseItem],
+    interval: Interval,
+    key: &TenantKey,
+) -> Result<RequestBuilder, Error> {
+    let mut first = UpdateSubscriptionSchedulePhases::new(phase_items(&current.items)?);
+    first.start_date = Some(UpdateSubscriptionSchedulePhasesStartDate::Timestamp(
+        current.start.as_second(),
+    ));
+    first.end_date = Some(UpdateSubscriptionSchedulePhasesEndDate::Timestamp(
+        current.end.as_second(),
+    ));
+    first.proration_behavior = Some(UpdateSubscriptionSchedulePhasesProrationBehavior::None);
+    let mut second = UpdateSubscriptionSchedulePhases::new(phase_items(next)?);
+    second.proration_behavior = Some(UpdateSubscriptionSchedulePhasesProrationBehavior::None);
+    let mut duration = UpdateSubscriptionSchedulePhasesDuration::new(match interval {
+        Interval::Month => UpdateSubscriptionSchedulePhasesDurationInterval::Month,
+        Interval::Year => UpdateSubscriptionSchedulePhasesDurationInterval::Year,
+    });
+    duration.interval_count = Some(1);
+    second.duration = Some(duration);
+    let update = UpdateSubscriptionSchedule::new(checked(schedule)?)
+        .phases([first, second])
+        .end_behavior(SubscriptionScheduleEndBehavior::Release)
+        .metadata(metadata_map(identity(key)));
+    Ok(build(&update))
+}
+
+/// Takes the subscription out of a schedule.
+pub(super) fn release_schedule(schedule: &str) -> Result<RequestBuilder, Error> {
+    Ok(build(&ReleaseSubscriptionSchedule::new(checked(schedule)?)))
+}
+
+/// Asks what a change would charge.
+///
+/// A change whose difference goes on the next invoice is previewed as if it were invoiced at once:
+/// Stripe prorates alike, and that invoice holds nothing else that could push the lines in question
+/// off the first page.
+pub(in crate::stripe) fn preview(request: &QuoteRequest) -> Result<RequestBuilder, Error> {
+    let items = request
+        .items
+        .iter()
+        .map(|change| {
+            let fields = ItemFields::of(change)?;
+            let mut item = CreatePreviewInvoiceSubscriptionDetailsItems::new();
+            item.id = fields.id;
+            item.price = fields.price;
+            item.quantity = fields.quantity;
+            item.deleted = fields.deleted;
+            Ok(item)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    use CreatePreviewInvoiceSubscriptionDetailsProrationBehavior as Behavior;
+    let mut details = CreatePreviewInvoiceSubscriptionDetails::new();
+    details.items = Some(items);
+    details.proration_behavior = Some(match (request.proration, request.charged) {
+        (Proration::None, _) => Behavior::None,
+        (Proration::Create, Charged::Now) => Behavior::CreateProrations,
+        _ => Behavior::AlwaysInvoice,
+    });
+    if request.proration != Proration::None {
+        details.proration_date = Some(request.proration_date.as_second());
+    }
+    let preview = CreatePreviewInvoice::new()
+        .subscription(checked(&request.subscription)?)
+        .subscription_details(details);
+    Ok(build(&preview))
+}
+
+struct ItemFields {
+    id: Option<String>,
+    price: Option<String>,
+    quantity: Option<u64>,
+    deleted: Option<bool>,
+}
+
+impl ItemFields {
+    fn of(change: &ItemChange) -> Result<Self, Error> {
+        let owned = |id: &str| checked(id).map(|id| Some(id.to_owned()));
+        Ok(match change {
+            ItemChange::Update {
+                item,
+                price,
+                quantity,
+            } => Self {
+                id: owned(item)?,
+                price: owned(price)?,
+                quantity: quantity.map(count).transpose()?,
+                deleted: None,
+            },
+            ItemChange::Add { price, quantity } => Self {
+                id: None,
+                price: owned(price)?,
+                quantity: quantity.map(count).transpose()?,
+                deleted: None,
+            },
+            ItemChange::Remove { item } => Self {
+                id: owned(item)?,
+                price: None,
+                quantity: None,
+                deleted: Some(true),
+            },
+        })
+    }
+}
+
+fn phase_items(items: &[PhaseItem]) -> Result<Vec<UpdateSubscriptionSchedulePhasesItems>, Error> {
+    items
+        .iter()
+        .map(|item| {
+            let mut phase_item = UpdateSubscriptionSchedulePhasesItems::new();
+            phase_item.price = Some(checked(&item.price)?.to_owned());
+            phase_item.quantity = item.quantity.map(count).transpose()?;
+            Ok(phase_item)
+        })
+        .collect()
+}
+
+fn count(quantity: i64) -> Result<u64, Error> {
+    u64::try_from(quantity)
+        .map_err(|_| Error::new(Class::Invalid, format!("{quantity} is no quantity")))
+}
