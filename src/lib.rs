@@ -19,6 +19,13 @@
 //! the tenant's few objects again, runs one step, folds the answer into the mirror and plans again
 //! until nothing is left. In the steady state a look costs no request at all.
 //!
+//! # How a plan converges
+//!
+//! The terms of a price hash into its lookup key, so [`converge::catalogue`] compares keys: terms
+//! that are new make new prices, former terms find the ones they had. Steps run one at a time, with
+//! the answer to each put into what was observed. What was seen is remembered, so that a look for
+//! the sake of counting subscribers asks Stripe nothing until the account has been listed again.
+//!
 //! # Why nothing is created twice
 //!
 //! 1. Nothing is created before the account has been listed completely (lists in Stripe are

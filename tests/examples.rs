@@ -93,6 +93,7 @@ async fn every_manifest_that_users_are_shown_is_accepted() {
 fn with_defaults(manifest: &Value) -> usize {
     let spec = manifest["spec"].as_object().unwrap();
     let defaulted: &[&str] = match manifest["kind"].as_str() {
+        Some("BillingPlan") => &["taxBehavior"],
         Some("TenantBilling") => &["lifecycle", "deletionPolicy", "suspend"],
         _ => &[],
     };

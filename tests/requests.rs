@@ -18,6 +18,21 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::world::{World, id};
 
+/// Judges the log; gives the kinds of requests in it.
+async fn judged(world: &World) -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    for request in world.stripe.requests().await {
+        let field = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+        let (method, path, query) = (field("method"), field("path"), field("query"));
+        let verdict =
+            openapi::openapi().check_request(&method, &format!("{path}?{query}"), &field("body"));
+        assert_eq!(verdict, Ok(()), "{request:#}");
+        let kind = path.split('/').take(3).collect::<Vec<_>>().join("/");
+        kinds.insert(format!("{method} {kind}"));
+    }
+    kinds
+}
+
 /// Takes a tenant through everything that makes the operator write, then judges the log.
 #[tokio::test]
 async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
@@ -66,16 +81,7 @@ async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
     world.gone("acme").await;
     assert_ne!(subscription["id"], Value::Null);
 
-    let mut kinds = BTreeSet::new();
-    for request in world.stripe.requests().await {
-        let field = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
-        let (method, path, query) = (field("method"), field("path"), field("query"));
-        let verdict =
-            openapi::openapi().check_request(&method, &format!("{path}?{query}"), &field("body"));
-        assert_eq!(verdict, Ok(()), "{request:#}");
-        let kind = path.split('/').take(3).collect::<Vec<_>>().join("/");
-        kinds.insert(format!("{method} {kind}"));
-    }
+    let kinds = judged(&world).await;
     for kind in [
         "POST /v1/customers",
         "POST /v1/subscriptions",
@@ -86,6 +92,49 @@ async fn every_request_of_a_tenants_life_is_one_that_stripe_documents() {
         "POST /v1/prices",
         "GET /v1/events",
         "GET /v1/account",
+    ] {
+        assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+    }
+    world.finish().await;
+}
+
+/// Takes plans through everything that makes the operator write, then judges the log.
+#[tokio::test]
+async fn every_request_of_a_plans_life_is_one_that_stripe_documents() {
+    let world = World::new().await;
+    let _operator = world.operator().await;
+    let plan = |rate: &str, name: &str| {
+        json!({
+            "displayName": name, "currency": "usd", "taxBehavior": "Inclusive",
+            "base": {"amount": "99.00"},
+            "usage": [
+                {"meter": "queries", "displayName": name, "included": 1000,
+                 "tiers": [{"upTo": 5000, "amount": rate, "per": 1000}, {"amount": "0.50", "per": 1000}]},
+                {"meter": "storage", "overage": {"amount": "0.05", "per": 100},
+                 "granularity": "Day", "aggregation": "Last"},
+            ],
+        })
+    };
+    for (rate, name) in [("0.80", "Pro"), ("0.90", "Professional"), ("0.80", "Pro")] {
+        world.plan_with("pro", plan(rate, name)).await;
+        world.plan_reason("pro", "Succeeded").await;
+        let older = |plan: &Value| plan["status"]["olderPriceCount"] == 0;
+        support::eventually("no older price is left", async || {
+            let plan = world.get_plan("pro").await;
+            older(&plan)
+                .then_some(())
+                .ok_or_else(|| format!("it is {plan:#}"))
+        })
+        .await;
+    }
+    let kinds = judged(&world).await;
+    for kind in [
+        "POST /v1/billing",
+        "POST /v1/products",
+        "POST /v1/prices",
+        "GET /v1/billing",
+        "GET /v1/prices",
+        "GET /v1/subscriptions",
     ] {
         assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
     }

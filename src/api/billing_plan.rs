@@ -1,15 +1,24 @@
 //! `BillingPlan`: one entry of the catalogue.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+mod rules;
+mod status;
+mod usage;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::status::{
+    BillingPlanStatus, CurrentPrice, OlderPrice, PlanMeter, PlanPrice, RolloutStatus,
+};
+pub use self::usage::{Aggregation, Granularity, Rate, TaxBehavior, UsagePrice, UsageTier};
+
 /// A plan that tenants can be sold: what it costs and how long its trial is.
 ///
-/// The operator makes a product and a price for it in Stripe. Prices in Stripe are immutable: when
-/// the amount, currency or interval of a plan changes, a new price is made. Tenants that already
-/// subscribe keep the price they have; new tenants get the new one.
+/// The operator makes a product, prices and meters for it in Stripe. Prices in Stripe are immutable:
+/// when the terms of a plan change, new prices are made, and `rollout` says what becomes of the
+/// tenants on the older ones. Those are archived when their last subscriber has left. Terms that
+/// would cost tenants many times more, or less, than before are held until they are approved.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[kube(
     group = "tenantbilling.io",
@@ -21,11 +30,26 @@ use serde::{Deserialize, Serialize};
     status = "BillingPlanStatus",
     doc = "A plan that tenants can be sold: what it costs and how long its trial is.",
     printcolumn(name = "Amount", type_ = "string", json_path = ".status.price.amount"),
-    printcolumn(name = "Currency", type_ = "string", json_path = ".spec.currency"),
+    printcolumn(
+        name = "Currency",
+        type_ = "string",
+        json_path = ".status.price.currency"
+    ),
     printcolumn(
         name = "Interval",
         type_ = "string",
         json_path = ".status.price.interval"
+    ),
+    printcolumn(
+        name = "Subscribers",
+        type_ = "integer",
+        json_path = ".status.subscribers"
+    ),
+    printcolumn(
+        name = "Older",
+        type_ = "integer",
+        json_path = ".status.rollout.onOlderPrices",
+        priority = 1
     ),
     printcolumn(
         name = "Ready",
@@ -51,6 +75,18 @@ use serde::{Deserialize, Serialize};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(rules::KNOWN_CURRENCY)
+        .message("currency is not an ISO 4217 code, in lower case, of a currency that Stripe can charge"),
+    validation = Rule::new(rules::NO_DECIMALS)
+        .message("an amount has decimals, but the currency has none; write \"500\", not \"500.00\""),
+    validation = Rule::new(rules::TWO_DECIMALS)
+        .message("an amount has more than the 2 decimals that the currency has"),
+    validation = Rule::new(rules::THREE_DECIMALS)
+        .message("an amount has more than the 3 decimals that the currency has"),
+    validation = Rule::new("!has(self.usage) || self.usage.all(a, self.usage.exists_one(b, b.meter == a.meter))")
+        .message("two entries of usage name one meter; a meter can be charged for once, with tiers if need be")
+)]
 pub struct BillingPlanSpec {
     /// Name of the product as customers see it on invoices. Defaults to the plan's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,12 +94,23 @@ pub struct BillingPlanSpec {
     pub display_name: Option<String>,
 
     /// Currency of every amount in this plan: a three-letter ISO 4217 code in lower case, as in
-    /// `usd`. Stripe binds a customer to the currency of their first subscription.
-    #[schemars(regex(pattern = r"^[a-z]{3}$"))]
+    /// `usd`, of a currency that Stripe can charge. Stripe binds a customer to the currency of
+    /// their first subscription.
+    #[schemars(length(max = 3), regex(pattern = r"^[a-z]{3}$"))]
     pub currency: String,
 
     /// The fixed fee per period.
     pub base: BasePrice,
+
+    /// What is charged for usage, meter by meter; billed with the base fee, in the same period. At
+    /// most 19, because a subscription has at most 20 items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 19))]
+    pub usage: Vec<UsagePrice>,
+
+    /// Whether the amounts contain the tax. Only matters where Stripe calculates taxes.
+    #[serde(default)]
+    pub tax_behavior: TaxBehavior,
 
     /// The trial that tenants on this plan get unless their own manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,52 +206,4 @@ pub enum Existing {
     AtRenewal,
     /// They get the new price at once.
     Now,
-}
-
-/// What the operator found and made in Stripe for a plan.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct BillingPlanStatus {
-    /// The generation of the manifest that this status describes.
-    #[serde(default = "never_observed")]
-    pub observed_generation: i64,
-
-    /// The Stripe account the plan lives in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account_id: Option<String>,
-
-    /// Whether that is live mode (real money) rather than test mode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub livemode: Option<bool>,
-
-    /// The product in Stripe.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_id: Option<String>,
-
-    /// The price that new tenants subscribe to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<PlanPrice>,
-
-    /// `Ready`, and `Reconciling` or `Stalled` while they hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
-}
-
-/// The price of a plan, as it is in Stripe.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PlanPrice {
-    /// Stripe's id of the price.
-    pub id: String,
-    /// The key under which the price is found again.
-    pub lookup_key: String,
-    /// Fee per period in major units of the plan's currency.
-    pub amount: String,
-    /// `Month` or `Year`.
-    pub interval: Interval,
-}
-
-const fn never_observed() -> i64 {
-    -1
 }

@@ -60,10 +60,14 @@ pub mod reason {
         PLAN_NOT_FOUND = "PlanNotFound";
         /// The BillingPlan exists but has no usable price yet.
         PLAN_NOT_READY = "PlanNotReady";
-        /// No active price has the plan's `base.lookupKey`.
+        /// No active price has a `lookupKey` of the plan.
         PRICE_NOT_FOUND = "PriceNotFound";
-        /// The price behind the plan's `base.lookupKey` cannot serve as its base price.
+        /// The price behind a lookup key of the plan is not what the plan says.
         PRICE_MISMATCH = "PriceMismatch";
+        /// New terms differ so much from the old ones that they wait for approval; the old ones hold.
+        PRICE_CHANGE_HELD = "PriceChangeHeld";
+        /// The meter exists with other settings, or an older plan claims it with other settings.
+        METER_CONFLICT = "MeterConflict";
         /// An older manifest already bills this `tenantId`.
         TENANT_ID_CONFLICT = "TenantIdConflict";
         /// More than one live subscription in Stripe carries this tenant's identity.

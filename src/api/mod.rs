@@ -12,8 +12,9 @@ mod tenant_billing;
 mod tenant_status;
 
 pub use billing_plan::{
-    BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, Existing, Interval, PlanPrice,
-    PlanTrial, Rollout,
+    Aggregation, BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, CurrentPrice,
+    Existing, Granularity, Interval, OlderPrice, PlanMeter, PlanPrice, PlanTrial, Rate, Rollout,
+    RolloutStatus, TaxBehavior, UsagePrice, UsageTier,
 };
 pub use condition::{ConditionType, reason};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};

@@ -45,6 +45,112 @@ fn a_plan_has_an_amount_or_a_lookup_key() {
     }
 }
 
+fn plan_with(spec: &Value) -> BillingPlan {
+    let mut plan = json!({
+        "apiVersion": "tenantbilling.io/v1alpha1", "kind": "BillingPlan", "metadata": {"name": "pro"},
+        "spec": {"currency": "usd", "base": {"amount": "1.00"}},
+    });
+    let fields = spec.as_object().unwrap().clone();
+    plan["spec"].as_object_mut().unwrap().extend(fields);
+    serde_json::from_value(plan).unwrap()
+}
+
+#[test]
+fn usage_is_charged_in_exactly_one_way() {
+    let rate = json!({"amount": "0.80", "per": 1000});
+    let entry = |fields: Value| {
+        let mut entry = json!({"meter": "queries"});
+        let fields = fields.as_object().unwrap().clone();
+        entry.as_object_mut().unwrap().extend(fields);
+        plan_with(&json!({"usage": [entry]}))
+    };
+    let last = json!({"amount": "0.50"});
+    let tier = |up_to: i64| json!({"upTo": up_to, "amount": "0.80"});
+    for fields in [
+        json!({"overage": rate}),
+        json!({"overage": rate, "included": 100}),
+        json!({"lookupKey": "k"}),
+        json!({"tiers": [last]}),
+        json!({"tiers": [tier(10), tier(20), last], "included": 9}),
+    ] {
+        assert!(validate_cel(&entry(fields.clone())).is_ok(), "{fields}");
+    }
+    for (fields, part) in [
+        (json!({}), "exactly one of"),
+        (json!({"overage": rate, "lookupKey": "k"}), "exactly one of"),
+        (json!({"overage": rate, "tiers": [last]}), "exactly one of"),
+        (
+            json!({"lookupKey": "k", "included": 1}),
+            "goes with overage",
+        ),
+        (
+            json!({"tiers": [tier(10), last], "included": 10}),
+            "greater than included",
+        ),
+        (json!({"tiers": [tier(10)]}), "the last has none"),
+        (json!({"tiers": [last, last]}), "the last has none"),
+        (
+            json!({"tiers": [tier(10), tier(10), last]}),
+            "have to increase",
+        ),
+        (
+            json!({"tiers": [tier(20), tier(10), last]}),
+            "have to increase",
+        ),
+    ] {
+        let refused = validate_cel(&entry(fields.clone()))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains(part), "{fields}: {refused}");
+    }
+}
+
+#[test]
+fn a_meter_is_charged_for_once() {
+    let usage = |meters: &[&str]| {
+        let entry = |meter: &&str| json!({"meter": meter, "overage": {"amount": "1"}});
+        plan_with(&json!({"usage": meters.iter().map(entry).collect::<Vec<_>>()}))
+    };
+    assert!(validate_cel(&usage(&["a", "b"])).is_ok());
+    let refused = validate_cel(&usage(&["a", "b", "a"])).unwrap_err();
+    assert!(refused.to_string().contains("name one meter"), "{refused}");
+}
+
+#[test]
+fn amounts_have_the_decimals_of_the_currency() {
+    let plan = |currency: &str, base: &str, rate: &str, tier: &str| {
+        plan_with(&json!({
+            "currency": currency, "base": {"amount": base},
+            "usage": [
+                {"meter": "a", "overage": {"amount": rate}},
+                {"meter": "b", "tiers": [{"amount": tier}]},
+            ],
+        }))
+    };
+    for (currency, right, wrong) in [
+        ("usd", "1.25", "1.255"),
+        ("jpy", "500", "500.0"),
+        ("kwd", "1.250", "1.2500"),
+    ] {
+        assert!(
+            validate_cel(&plan(currency, right, right, right)).is_ok(),
+            "{currency}"
+        );
+        for (base, rate, tier) in [
+            (wrong, right, right),
+            (right, wrong, right),
+            (right, right, wrong),
+        ] {
+            let refused = validate_cel(&plan(currency, base, rate, tier));
+            assert!(
+                refused.unwrap_err().to_string().contains("decimals"),
+                "{currency}"
+            );
+        }
+    }
+    assert!(validate_cel(&plan_with(&json!({"base": {"lookupKey": "k"}}))).is_ok());
+}
+
 #[test]
 fn what_identifies_a_tenant_in_stripe_cannot_be_changed_added_or_removed() {
     for field in ["tenantId", "testClock"] {

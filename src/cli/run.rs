@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use prometheus_client::registry::Registry;
+use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +67,10 @@ pub(super) struct Args {
     /// How often everything is listed and compared.
     #[arg(long, value_name = "N", default_value = "3600", value_parser = clap::value_parser!(u64).range(1..))]
     resync_seconds: u64,
+    /// How many times more, or less, new terms of a plan may cost a tenant at any usage. Those
+    /// that would cost more or less wait for an annotation on the plan.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = price_jump)]
+    max_price_jump: Decimal,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
@@ -91,6 +96,14 @@ fn owner(name: &str) -> Result<String, String> {
     } else {
         Err("use 1 to 63 letters, digits, - and _".to_owned())
     }
+}
+
+fn price_jump(text: &str) -> Result<Decimal, String> {
+    let range = Decimal::ONE..=Decimal::ONE_THOUSAND;
+    text.parse()
+        .ok()
+        .filter(|times| *times != Decimal::ONE && range.contains(times))
+        .ok_or_else(|| "use a number above 1 and up to 1000, as in 5 or 2.5".to_owned())
 }
 
 pub(super) fn execute(args: Args) -> ExitCode {
@@ -174,6 +187,7 @@ async fn run(args: Args) -> Result<Ended, String> {
         },
         event_poll: Duration::from_secs(args.event_poll_seconds),
         resync: Duration::from_secs(args.resync_seconds),
+        max_price_jump: args.max_price_jump,
     };
     let ended = controller::run(
         kube,

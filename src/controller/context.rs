@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
+use rust_decimal::Decimal;
 use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
@@ -43,11 +44,15 @@ pub(super) struct Context {
     pub(super) plan_backoff: Backoff<PlanRef>,
     /// Resource versions of status writes that the watch may not have shown yet.
     pub(super) written: Mutex<HashMap<TenantRef, String>>,
+    /// The same for plans.
+    pub(super) plans_written: Writes<PlanRef>,
     pub(super) metrics: Arc<Metrics>,
     /// Why Stripe has not been seen for a while, if so.
     pub(super) blind: RwLock<Option<stripe::Error>>,
     /// Every object is looked at again after this long, even if nothing happens.
     pub(super) resync: Duration,
+    /// How many times more, or less, a plan may cost than before without a person's approval.
+    pub(super) max_price_jump: Decimal,
 }
 
 impl Context {
@@ -193,6 +198,33 @@ impl Triggers {
         for plan in plans {
             let _ = self.plans.unbounded_send(plan);
         }
+    }
+}
+
+/// Resource versions of status writes that the watch may not have shown yet.
+pub(super) struct Writes<K>(Mutex<HashMap<K, String>>);
+
+impl<K> Default for Writes<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Writes<K> {
+    /// Notes a write, if there was one.
+    pub(super) fn note(&self, object: K, resource_version: Option<String>) {
+        if let Some(version) = resource_version {
+            let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            written.insert(object, version);
+        }
+    }
+
+    /// Whether an object that was seen in this version may be older than the last write.
+    pub(super) fn may_outdate(&self, object: &K, seen: Option<&str>) -> bool {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        written
+            .remove(object)
+            .is_some_and(|version| Some(version.as_str()) != seen)
     }
 }
 

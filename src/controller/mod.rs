@@ -39,6 +39,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
+use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
 use self::context::{Backoff, Context, Triggers};
@@ -71,6 +72,8 @@ pub struct Options {
     pub event_poll: Duration,
     /// How often everything is looked at again.
     pub resync: Duration,
+    /// How many times more, or less, a plan may cost than before without a person's approval.
+    pub max_price_jump: Decimal,
 }
 
 /// Why the operator ended.
@@ -150,9 +153,11 @@ async fn lead(
         backoff: Backoff::default(),
         plan_backoff: Backoff::default(),
         written: std::sync::Mutex::default(),
+        plans_written: context::Writes::default(),
         blind: std::sync::RwLock::default(),
         metrics,
         resync: options.resync,
+        max_price_jump: options.max_price_jump,
         kube,
     });
 
@@ -218,6 +223,10 @@ fn watch_plans(
             Ok(watcher::Event::Delete(plan)) => {
                 let left = context.tenants.on_plan(&plan.name_any());
                 context.triggers.tenants(left);
+                context.triggers.plans(plans::sharing(&context, plan));
+            }
+            Ok(watcher::Event::Apply(plan)) if plans::is_news(&context, plan) => {
+                context.triggers.plans(plans::sharing(&context, plan));
             }
             Ok(watcher::Event::InitDone) => {
                 context.plans_listed.send_replace(true);

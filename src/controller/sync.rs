@@ -172,6 +172,7 @@ async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error>
         seconds = began.elapsed().as_secs_f64(),
         "listed the Stripe account"
     );
+    context.catalogue.listed();
     context.triggers.plans(
         context
             .plans

@@ -12,6 +12,7 @@
 
 pub mod catalogue;
 pub mod conditions;
+pub mod currency;
 pub mod desired;
 pub mod money;
 pub mod observed;

@@ -1,6 +1,6 @@
 //! Money as people write it and as Stripe counts it.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 /// Currencies without minor units in Stripe.
 const ZERO_DECIMAL: &[&str] = &[
@@ -42,6 +42,19 @@ pub enum MoneyError {
         /// What Stripe takes.
         rule: &'static str,
     },
+    /// A price per unit that has no end, or too late an end.
+    #[error(
+        "\"{amount}\" per {per} has no price per unit with at most 12 decimals of the smallest unit of \
+         {currency}; let per be a power of ten"
+    )]
+    NoUnitPrice {
+        /// As written.
+        amount: String,
+        /// For how many units.
+        per: i64,
+        /// Its currency.
+        currency: String,
+    },
     /// More than Stripe's eight digits.
     #[error("\"{0}\" is more than Stripe takes (99999999 in the currency's smallest unit)")]
     TooLarge(String),
@@ -58,30 +71,26 @@ pub fn exponent(currency: &str) -> u32 {
     }
 }
 
-/// Reads an amount in major units into Stripe's minor units.
-pub fn parse(amount: &str, currency: &str) -> Result<i64, MoneyError> {
-    let plain = !amount.is_empty()
-        && amount.len() <= 20
-        && amount.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && amount.starts_with(|c: char| c.is_ascii_digit())
-        && amount.ends_with(|c: char| c.is_ascii_digit());
-    let number: Decimal = Some(amount)
-        .filter(|_| plain)
-        .and_then(|amount| amount.parse().ok())
-        .ok_or_else(|| MoneyError::NotANumber(amount.to_owned()))?;
-    let digits = exponent(currency);
-    if number.scale() > digits {
-        return Err(MoneyError::TooPrecise {
+/// Decimals that Stripe takes of a price per unit, counted from the minor unit.
+const RATE_DECIMALS: u32 = 12;
+
+/// Reads an amount in major units for `per` units into Stripe's minor units for one.
+pub fn parse_rate(amount: &str, per: i64, currency: &str) -> Result<Decimal, MoneyError> {
+    let minor = Decimal::from(parse_minor(amount, currency)?);
+    minor
+        .checked_div(Decimal::from(per))
+        .map(|unit| unit.normalize())
+        .filter(|unit| unit.scale() <= RATE_DECIMALS && unit * Decimal::from(per) == minor)
+        .ok_or_else(|| MoneyError::NoUnitPrice {
             amount: amount.to_owned(),
+            per,
             currency: currency.to_owned(),
-            digits,
-        });
-    }
-    let minor = number
-        .checked_mul(Decimal::from(10_i64.pow(digits)))
-        .and_then(|minor| i64::try_from(minor).ok())
-        .filter(|minor| *minor <= LARGEST)
-        .ok_or_else(|| MoneyError::TooLarge(amount.to_owned()))?;
+        })
+}
+
+/// Reads an amount in major units that is charged as it is into Stripe's minor units.
+pub fn parse(amount: &str, currency: &str) -> Result<i64, MoneyError> {
+    let minor = parse_minor(amount, currency)?;
     let rule = match currency {
         c if THREE_DECIMAL.contains(&c) && minor % 10 != 0 => {
             Some("amounts whose third decimal is 0")
@@ -99,9 +108,61 @@ pub fn parse(amount: &str, currency: &str) -> Result<i64, MoneyError> {
     }
 }
 
+fn parse_minor(amount: &str, currency: &str) -> Result<i64, MoneyError> {
+    let plain = !amount.is_empty()
+        && amount.len() <= 20
+        && amount.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && amount.starts_with(|c: char| c.is_ascii_digit())
+        && amount.ends_with(|c: char| c.is_ascii_digit());
+    let number: Decimal = Some(amount)
+        .filter(|_| plain)
+        .and_then(|amount| amount.parse().ok())
+        .ok_or_else(|| MoneyError::NotANumber(amount.to_owned()))?;
+    let digits = exponent(currency);
+    if number.scale() > digits {
+        return Err(MoneyError::TooPrecise {
+            amount: amount.to_owned(),
+            currency: currency.to_owned(),
+            digits,
+        });
+    }
+    number
+        .checked_mul(Decimal::from(10_i64.pow(digits)))
+        .and_then(|minor| i64::try_from(minor).ok())
+        .filter(|minor| *minor <= LARGEST)
+        .ok_or_else(|| MoneyError::TooLarge(amount.to_owned()))
+}
+
 /// Writes Stripe's minor units as major units, with all the decimals the currency has.
 pub fn format(minor: i64, currency: &str) -> String {
     Decimal::new(minor, exponent(currency)).to_string()
+}
+
+/// Writes an amount that was calculated, in minor units, as major units, rounded to the decimals
+/// the currency has.
+pub fn format_rounded(minor: Decimal, currency: &str) -> String {
+    let digits = exponent(currency);
+    let major = minor / Decimal::from(10_i64.pow(digits));
+    let mut major = major.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
+    major.rescale(digits);
+    major.to_string()
+}
+
+/// Writes a price per unit, in minor units, as a person would: as the amount for the fewest units,
+/// of 1, 1000, 1000000 …, for which it has no more decimals than the currency.
+pub fn format_rate(unit: Decimal, currency: &str) -> String {
+    let digits = exponent(currency);
+    let unit = unit.normalize();
+    // Beyond 12 decimals nothing is left; Stripe keeps no more.
+    let power = unit.scale().min(RATE_DECIMALS).div_ceil(3) * 3;
+    let per = 10_i64.pow(power);
+    let mut amount = unit * Decimal::from(per) / Decimal::from(10_i64.pow(digits));
+    amount.rescale(digits);
+    if per == 1 {
+        format!("{amount} {currency}")
+    } else {
+        format!("{amount} {currency} per {per}")
+    }
 }
 
 /// Reads what [`format`] wrote; `None` when it is something else.
@@ -117,7 +178,7 @@ pub fn read_back(text: &str, currency: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{format, parse};
+    use super::{format, format_rate, format_rounded, parse, parse_rate};
     use proptest::prelude::*;
 
     #[test]
@@ -153,6 +214,39 @@ mod tests {
             let error = parse(amount, currency).expect_err(amount).to_string();
             assert!(error.contains(part), "{amount} {currency}: {error}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_the_price_of_one_unit_or_refused() {
+        for (amount, per, currency, unit, text) in [
+            ("0.80", 1000, "usd", "0.08", "0.80 usd per 1000"),
+            ("0.80", 1, "usd", "80", "0.80 usd"),
+            ("1", 1_000_000, "jpy", "0.000001", "1 jpy per 1000000"),
+            ("1.255", 10, "kwd", "125.5", "125.500 kwd per 1000"),
+            ("0", 7, "usd", "0", "0.00 usd"),
+            ("0.75", 3, "usd", "25", "0.25 usd"),
+            (
+                "99999.99",
+                1_000_000_000,
+                "usd",
+                "0.009999999",
+                "99999.99 usd per 1000000000",
+            ),
+        ] {
+            let rate = parse_rate(amount, per, currency).unwrap();
+            assert_eq!(rate.to_string(), unit);
+            assert_eq!(format_rate(rate, currency), text);
+        }
+        for (amount, per, part) in [
+            ("0.80", 3, "\"0.80\" per 3 has no price per unit"),
+            ("9,900", 1, "not an amount"),
+            ("99.999", 1, "more than the 2 decimals"),
+        ] {
+            let error = parse_rate(amount, per, "usd").unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(format_rounded("9900.5".parse().unwrap(), "usd"), "99.01");
+        assert_eq!(format_rounded("9900.5".parse().unwrap(), "jpy"), "9901");
     }
 
     proptest! {

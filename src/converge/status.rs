@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::change::{recorded_quote, with_change};
-pub use self::plan::plan;
+pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::observed::{Account, Customer, Observed, Subscription, SubscriptionStatus};

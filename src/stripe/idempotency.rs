@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 use stripe_client_core::RequestBuilder;
 
-use crate::converge::catalogue::DesiredPlan;
+use crate::converge::catalogue::{CatalogueStep, DesiredPlan};
 use crate::converge::observed::TenantKey;
 use crate::converge::steps::Step;
 
@@ -80,17 +80,23 @@ pub fn key_for_step(
 }
 
 /// The idempotency key of a catalogue step's request. A plan is no tenant, but its name under the
-/// same owner serves as one: the operation's name keeps the two apart.
+/// same owner serves as one: the operation's name keeps the two apart. A meter belongs to no plan:
+/// plans that make the same one at once make the same request.
 pub fn key_for_catalogue_step(
+    step: &CatalogueStep,
     request: &RequestBuilder,
     plan: &DesiredPlan,
     attempt: u32,
 ) -> IdempotencyKey {
-    let plan = TenantKey {
-        owner: plan.owner.clone(),
-        tenant: plan.name.clone(),
+    let (owner, tenant, operation) = match step {
+        CatalogueStep::CreateMeter(meter) => ("", &meter.event_name, "Meter"),
+        _ => (plan.owner.as_str(), &plan.name, "Catalogue"),
     };
-    idempotency_key(&plan, "Catalogue", &target_and_body(request), "", attempt)
+    let whose = TenantKey {
+        owner: owner.to_owned(),
+        tenant: tenant.clone(),
+    };
+    idempotency_key(&whose, operation, &target_and_body(request), "", attempt)
 }
 
 fn target_and_body(request: &RequestBuilder) -> String {

@@ -69,6 +69,12 @@ impl Index {
         (self.customers.len(), self.subscriptions.len())
     }
 
+    /// Every subscription that can still bill.
+    pub(super) fn live_subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        let all = self.subscriptions.values().map(|entry| &entry.subscription);
+        all.filter(|subscription| subscription.status.is_live())
+    }
+
     pub(super) fn knows_customer(&self, id: &str) -> bool {
         self.customers.contains_key(id)
     }

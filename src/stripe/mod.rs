@@ -25,6 +25,7 @@ mod mirror;
 mod requests;
 mod session;
 mod stats;
+mod subscribers;
 mod transport;
 mod views;
 

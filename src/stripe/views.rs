@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-pub(super) use self::catalogue::{PriceView, ProductView};
+pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
 pub(super) use self::preview::PreviewView;
 pub(super) use self::schedule::ScheduleView;
 use super::error::{Class, Error};

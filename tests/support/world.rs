@@ -80,7 +80,7 @@ impl World {
         Api::namespaced_with(self.admin.clone(), &self.namespace, &resource)
     }
 
-    fn plans(&self) -> Api<DynamicObject> {
+    pub(crate) fn plans(&self) -> Api<DynamicObject> {
         Api::all_with(self.admin.clone(), &resource("BillingPlan"))
     }
 

@@ -1,42 +1,72 @@
 //! What plans become, case by case, and that they converge from anywhere.
 
+mod cases;
+mod convergence;
+mod input;
+mod jumps;
+mod meters;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::json;
+
 use super::*;
-use proptest::prelude::*;
+use crate::api::{BillingPlanSpec, TaxBehavior};
+use crate::converge::observed::Price;
 
 fn spec(json: serde_json::Value) -> BillingPlanSpec {
     serde_json::from_value(json).unwrap()
 }
 
-fn pro() -> DesiredPlan {
-    desired("default", "pro", &spec(serde_json::json!({
-        "displayName": "Pro", "currency": "usd", "base": {"amount": "99.00"}, "trial": {"days": 14},
-    })))
-    .unwrap()
+fn plan_of(json: serde_json::Value) -> DesiredPlan {
+    desired("default", "pro", &spec(json)).unwrap()
 }
 
-fn price_of(plan: &DesiredPlan) -> Price {
-    let DesiredPrice::Managed {
-        unit_amount,
-        interval,
-    } = plan.base
-    else {
-        panic!()
-    };
-    Price {
-        id: "price_1".into(),
-        product: plan.product_id(),
-        lookup_key: Some(plan.lookup_key()),
-        currency: plan.currency.clone(),
-        unit_amount: Some(unit_amount),
-        interval: Some(interval),
-        interval_count: 1,
-        active: true,
-        ..Price::default()
+fn pro() -> DesiredPlan {
+    plan_of(json!({
+        "displayName": "Pro", "currency": "usd", "base": {"amount": "99.00"}, "trial": {"days": 14},
+    }))
+}
+
+fn with_queries() -> DesiredPlan {
+    plan_of(json!({
+        "displayName": "Pro", "currency": "usd", "base": {"amount": "99.00"},
+        "usage": [
+            {"meter": "queries", "included": 100_000, "overage": {"amount": "0.80", "per": 1000}},
+            {"meter": "storage", "displayName": "Storage", "aggregation": "Last", "granularity": "Day",
+             "tiers": [{"upTo": 10, "amount": "1.00"}, {"amount": "0.50"}]},
+        ],
+    }))
+}
+
+fn circumstances() -> Circumstances {
+    Circumstances {
+        recorded: Vec::new(),
+        approved: None,
+        max_jump: 5.into(),
+        archive: Archive::Nothing,
     }
+}
+
+fn archiving() -> Circumstances {
+    Circumstances {
+        archive: Archive::AllBut(BTreeSet::new()),
+        ..circumstances()
+    }
+}
+
+fn second(n: usize) -> Timestamp {
+    Timestamp::from_second(i64::try_from(n).unwrap()).unwrap()
 }
 
 /// What Stripe would hold after a step.
 fn apply(plan: &DesiredPlan, observed: &mut ObservedPlan, step: &CatalogueStep) {
+    let activate = |observed: &mut ObservedPlan, id: &str, active| {
+        let prices = &mut observed.prices;
+        let price = prices.iter_mut().find(|p| p.price.id == id).unwrap();
+        price.price.active = active;
+    };
     match step {
         CatalogueStep::CreateProduct | CatalogueStep::UpdateProduct => {
             observed.product = Some(Product {
@@ -45,200 +75,109 @@ fn apply(plan: &DesiredPlan, observed: &mut ObservedPlan, step: &CatalogueStep) 
                 active: true,
             });
         }
-        CatalogueStep::CreatePrice => observed.price = Some(price_of(plan)),
-        CatalogueStep::ActivatePrice(_) => observed.price.as_mut().unwrap().active = true,
+        CatalogueStep::CreateMeter(meter) => observed.put_meter(meter_of(meter)),
+        CatalogueStep::RenameMeter {
+            meter,
+            display_name,
+        } => {
+            let mut found = observed.meters.iter_mut();
+            display_name.clone_into(&mut found.find(|m| m.id == *meter).unwrap().display_name);
+        }
+        CatalogueStep::ReactivateMeter(meter) => {
+            let mut found = observed.meters.iter_mut();
+            found.find(|m| m.id == *meter).unwrap().active = true;
+        }
+        CatalogueStep::CreatePrice(new) => {
+            assert!(observed.product.is_some(), "a price needs its product");
+            let taken = observed.price_under(&new.lookup_key);
+            assert_eq!(taken, None, "a lookup key is taken once");
+            let serial = observed.prices.len() + 1;
+            observed.put_price(made(plan, new, serial));
+        }
+        CatalogueStep::ActivatePrice(id) => activate(observed, id, true),
+        CatalogueStep::ArchivePrice(id) => activate(observed, id, false),
     }
 }
 
-#[test]
-fn an_empty_account_gets_a_product_and_a_price() {
-    let plan_ = plan(&pro(), &ObservedPlan::default());
-    assert_eq!(
-        plan_.steps,
-        [CatalogueStep::CreateProduct, CatalogueStep::CreatePrice]
-    );
-    assert_eq!(plan_.hold, None);
+fn meter_of(meter: &DesiredMeter) -> Meter {
+    Meter {
+        id: format!("mtr_{}", meter.event_name),
+        event_name: meter.event_name.clone(),
+        display_name: meter.display_name.clone().unwrap_or_default(),
+        active: true,
+        formula: meter.aggregation.as_stripe().into(),
+        window: Some(meter.granularity.as_stripe().into()),
+        customer_key: CUSTOMER_KEY.into(),
+        value_key: VALUE_KEY.into(),
+    }
 }
 
-#[test]
-fn other_terms_mean_another_lookup_key_and_a_new_name_does_not() {
-    let pro = pro();
-    let dearer = DesiredPlan {
-        base: DesiredPrice::Managed {
-            unit_amount: 10_900,
-            interval: Interval::Month,
+fn made(plan: &DesiredPlan, new: &NewPrice, serial: usize) -> CataloguePrice {
+    CataloguePrice {
+        price: Price {
+            id: format!("price_{serial}"),
+            product: plan.product_id(),
+            lookup_key: Some(new.lookup_key.clone()),
+            owner: Some(plan.owner.clone()),
+            plan: Some(plan.name.clone()),
+            currency: new.currency.clone(),
+            unit_amount: new.rates.whole_unit(),
+            interval: Some(new.interval),
+            interval_count: 1,
+            metered: new.meter.is_some(),
+            meter: new.meter.clone(),
+            component: Some(new.component.clone()),
+            active: true,
         },
-        ..pro.clone()
-    };
-    let renamed = DesiredPlan {
-        display_name: "Professional".into(),
-        ..pro.clone()
-    };
-    assert_ne!(pro.lookup_key(), dearer.lookup_key());
-    assert_eq!(pro.lookup_key(), renamed.lookup_key());
-}
-
-#[test]
-fn a_lookup_key_moved_by_hand_holds_the_plan() {
-    let pro = pro();
-    let moved = Price {
-        id: "price_other".into(),
-        unit_amount: Some(5000),
-        ..price_of(&pro)
-    };
-    let result = plan(
-        &pro,
-        &ObservedPlan {
-            product: None,
-            price: Some(moved),
-        },
-    );
-    assert_eq!(result.hold.unwrap().reason, reason::PRICE_MISMATCH);
-}
-
-#[test]
-fn an_existing_price_must_fit_the_plan() {
-    let existing = desired(
-        "default",
-        "pro",
-        &spec(serde_json::json!({
-            "currency": "usd", "base": {"lookupKey": "pro_monthly"},
-        })),
-    )
-    .unwrap();
-    let fits = Price {
-        currency: "usd".into(),
-        ..price_of(&pro())
-    };
-    let hold = |price: Option<Price>| {
-        let result = plan(
-            &existing,
-            &ObservedPlan {
-                product: None,
-                price,
-            },
-        );
-        assert!(
-            result.steps.is_empty(),
-            "nothing is made for a price that exists"
-        );
-        result.hold.map(|hold| (hold.reason, hold.message))
-    };
-    assert_eq!(hold(Some(fits.clone())), None);
-    assert_eq!(hold(None).unwrap().0, reason::PRICE_NOT_FOUND);
-    assert_eq!(
-        hold(Some(Price {
-            active: false,
-            ..fits.clone()
-        }))
-        .unwrap()
-        .0,
-        reason::PRICE_NOT_FOUND
-    );
-    for (wrong, part) in [
-        (
-            Price {
-                currency: "eur".into(),
-                ..fits.clone()
-            },
-            "is in eur",
-        ),
-        (
-            Price {
-                metered: true,
-                ..fits.clone()
-            },
-            "metered",
-        ),
-        (
-            Price {
-                interval: None,
-                ..fits.clone()
-            },
-            "every month",
-        ),
-        (
-            Price {
-                interval_count: 3,
-                ..fits
-            },
-            "every month",
-        ),
-    ] {
-        let (reason, message) = hold(Some(wrong)).unwrap();
-        assert_eq!(reason, reason::PRICE_MISMATCH);
-        assert!(message.contains(part), "{message}");
+        rates: Some(new.rates.clone()),
+        tax: new.tax,
+        created: second(serial),
     }
 }
 
-#[test]
-fn wrong_input_names_the_field() {
-    for (json, field) in [
-        (
-            serde_json::json!({"currency": "usd", "base": {"amount": "99.001"}}),
-            "spec.base.amount",
-        ),
-        (
-            serde_json::json!({"currency": "jpy", "base": {"amount": "99.00"}}),
-            "spec.base.amount",
-        ),
-        (
-            serde_json::json!({"currency": "USD", "base": {"amount": "1"}}),
-            "spec.currency",
-        ),
-        (
-            serde_json::json!({"currency": "usd", "base": {}}),
-            "spec.base",
-        ),
-        (
-            serde_json::json!({"currency": "usd", "base": {"amount": "1", "lookupKey": "k"}}),
-            "spec.base",
-        ),
-        (
-            serde_json::json!({"currency": "usd", "base": {"interval": "Month", "lookupKey": "k"}}),
-            "spec.base.interval",
-        ),
-        (
-            serde_json::json!({"currency": "usd", "base": {"amount": "1"}, "trial": {"days": -1}}),
-            "spec.trial.days",
-        ),
-        (
-            serde_json::json!({"currency": "usd", "base": {"amount": "1"}, "displayName": ""}),
-            "spec.displayName",
-        ),
-    ] {
-        assert_eq!(
-            desired("default", "p", &spec(json)).unwrap_err().field,
-            field
-        );
-    }
-}
-
-proptest! {
-    #[test]
-    fn ids_fit_stripe_whatever_the_plan_is_called(name in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?") {
-        let plan = DesiredPlan { name, ..pro() };
-        prop_assert!(plan.lookup_key().len() <= 200);
-        prop_assert!(plan.product_id().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
-    }
-
-    #[test]
-    fn from_any_state_the_plan_converges_and_a_crash_after_any_step_does_no_harm(
-        product in prop::option::of(("[A-Z][a-z]{1,5}", any::<bool>())),
-        price in prop::option::of(any::<bool>()),
-        crash_after in 0_usize..3,
-    ) {
-        let desired = pro();
-        let mut observed = ObservedPlan {
-            product: product.map(|(name, active)| Product { id: desired.product_id(), name, active }),
-            price: price.map(|active| Price { active, ..price_of(&desired) }),
+/// Plans and applies until nothing is left.
+fn converge(
+    desired: &DesiredPlan,
+    observed: &mut ObservedPlan,
+    around: &Circumstances,
+) -> CataloguePlan {
+    for _ in 0..50 {
+        let result = plan(desired, observed, around);
+        let Some(step) = result.steps.first() else {
+            return result;
         };
-        for step in plan(&desired, &observed).steps.iter().take(crash_after) {
-            apply(&desired, &mut observed, step);
-        }
-        for step in plan(&desired, &observed).steps {
-            apply(&desired, &mut observed, &step);
-        }
-        prop_assert_eq!(plan(&desired, &observed), CataloguePlan { steps: vec![], hold: None });
+        apply(desired, observed, step);
+    }
+    panic!("it does not converge");
+}
+
+/// What Stripe holds when a plan has converged in an empty account.
+fn converged(desired: &DesiredPlan) -> ObservedPlan {
+    let mut observed = ObservedPlan::default();
+    converge(desired, &mut observed, &circumstances());
+    observed
+}
+
+fn ids(prices: &[CataloguePrice]) -> Vec<&str> {
+    prices.iter().map(|price| price.price.id.as_str()).collect()
+}
+
+/// A base price that somebody else made.
+fn theirs(lookup_key: &str) -> CataloguePrice {
+    CataloguePrice {
+        price: Price {
+            id: "price_theirs".into(),
+            product: "prod_theirs".into(),
+            lookup_key: Some(lookup_key.into()),
+            currency: "usd".into(),
+            unit_amount: Some(9900),
+            interval: Some(crate::api::Interval::Month),
+            interval_count: 1,
+            active: true,
+            ..Price::default()
+        },
+        rates: Some(Rates::PerUnit(9900.into())),
+        tax: TaxBehavior::Unspecified,
+        created: second(1),
     }
 }

@@ -1,9 +1,7 @@
 use super::*;
-use crate::converge::catalogue::CatalogueStep;
 use stripe_client_core::StripeMethod;
 
-use crate::api::{BillingPlanSpec, Charged, Interval, Proration};
-use crate::converge::catalogue;
+use crate::api::{Charged, Interval, Proration};
 use crate::converge::desired::Offer;
 use crate::converge::observed::{Phase, PhaseItem, Price};
 use crate::converge::quote::QuoteRequest;
@@ -18,7 +16,7 @@ fn acme() -> TenantKey {
 }
 
 /// Method, path, and the decoded body in canonical order.
-fn shown(request: &RequestBuilder) -> (String, Vec<String>) {
+pub(super) fn shown(request: &RequestBuilder) -> (String, Vec<String>) {
     let method = match request.method {
         StripeMethod::Get => "GET",
         StripeMethod::Post => "POST",
@@ -427,64 +425,6 @@ fn cancelling_and_its_mark_are_one_request_and_undoing_it_takes_the_mark_away() 
         },
         target,
         &[OWNER, TENANT, "metadata[tenantbilling_trial_days]=14"],
-    );
-}
-
-#[test]
-fn the_catalogue_is_made_under_ids_and_keys_of_its_own() {
-    let spec: BillingPlanSpec = serde_json::from_value(serde_json::json!({
-        "displayName": "Pro", "currency": "usd", "base": {"amount": "99.00", "interval": "Year"},
-    }))
-    .unwrap();
-    let plan = catalogue::desired("default", "pro", &spec).unwrap();
-    let product = plan.product_id();
-    let request = |step| shown(&for_catalogue_step(&step, &plan).unwrap());
-    let plan_metadata = [
-        OWNER.to_owned(),
-        "metadata[tenantbilling_plan]=pro".to_owned(),
-    ];
-
-    let (target, body) = request(CatalogueStep::CreateProduct);
-    assert_eq!(target, "POST /products");
-    assert_eq!(
-        body,
-        [
-            format!("id={product}"),
-            plan_metadata[0].clone(),
-            plan_metadata[1].clone(),
-            "name=Pro".into()
-        ]
-    );
-
-    let (target, body) = request(CatalogueStep::UpdateProduct);
-    assert_eq!(
-        (target, body),
-        (
-            format!("POST /products/{product}"),
-            vec!["active=true".into(), "name=Pro".into()]
-        )
-    );
-
-    let (target, body) = request(CatalogueStep::CreatePrice);
-    assert_eq!(target, "POST /prices");
-    assert_eq!(
-        body,
-        [
-            "currency=usd".to_owned(),
-            format!("lookup_key={}", plan.lookup_key()),
-            plan_metadata[0].clone(),
-            plan_metadata[1].clone(),
-            "nickname=pro".into(),
-            format!("product={product}"),
-            "recurring[interval]=year".into(),
-            "unit_amount=9900".into(),
-        ]
-    );
-
-    let (target, body) = request(CatalogueStep::ActivatePrice("price_1".into()));
-    assert_eq!(
-        (target.as_str(), body),
-        ("POST /prices/price_1", vec!["active=true".to_owned()])
     );
 }
 

@@ -1,5 +1,7 @@
 //! Views of products and prices.
 
+mod terms;
+
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
@@ -8,6 +10,8 @@ use crate::api::Interval;
 use crate::converge::catalogue;
 use crate::converge::observed::{Component, Price};
 use crate::stripe::error::Error;
+
+pub(in crate::stripe) use self::terms::{CataloguePriceView, MeterView};
 
 /// A price.
 #[derive(Deserialize)]
