@@ -54,14 +54,19 @@ pub(super) fn status(
     let terms = seen.agreed?;
     (terms.digest() == previous.terms).then(|| PlanChangeStatus {
         state: PlanChangeState::Applied,
-        effective_at: previous
-            .effective_at
-            .clone()
-            .filter(|_| previous.state == PlanChangeState::Scheduled)
-            .or(Some(Time(now))),
+        effective_at: effective_at(previous).or(Some(Time(now))),
         schedule_id: None,
         ..previous.clone()
     })
+}
+
+/// When a change that has been made took effect, by the tenant's own clock.
+fn effective_at(change: &PlanChangeStatus) -> Option<Time> {
+    if change.state == PlanChangeState::Scheduled {
+        return change.effective_at.clone();
+    }
+    let preview = change.preview.as_ref()?;
+    Some(preview.proration_date.clone())
 }
 
 fn under_way(change: &ChangeUnderWay) -> PlanChangeStatus {
