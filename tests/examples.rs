@@ -94,7 +94,7 @@ fn with_defaults(manifest: &Value) -> usize {
     let spec = manifest["spec"].as_object().unwrap();
     let defaulted: &[&str] = match manifest["kind"].as_str() {
         Some("BillingPlan") => &["taxBehavior"],
-        Some("TenantBilling") => &["lifecycle", "deletionPolicy", "suspend"],
+        Some("TenantBilling") => &["lifecycle", "deletionPolicy", "suspend", "quantity"],
         _ => &[],
     };
     spec.len()
