@@ -19,6 +19,9 @@ use tenant_billing::stripe::{Client, Config, KeySource, Secret, Session};
 /// The first of November 2026.
 const START: i64 = 1_793_491_200;
 
+/// What the meter counts.
+const EVENT: &str = "calls";
+
 #[derive(Clone, Debug)]
 struct Terms {
     amount: i64,
@@ -36,6 +39,8 @@ struct Case {
     elapsed: f64,
     /// Another change before it, whose prorations are still pending.
     earlier: bool,
+    /// Units used so far, on a metered price that changes along.
+    used: Option<i64>,
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
@@ -63,15 +68,17 @@ fn cases() -> impl Strategy<Value = Case> {
         proration,
         0.0..0.99_f64,
         any::<bool>(),
+        prop::option::of(0_i64..5000),
     );
     all.prop_map(
-        |(currency, before, after, proration, elapsed, earlier)| Case {
+        |(currency, before, after, proration, elapsed, earlier, used)| Case {
             currency,
             before,
             after,
             proration,
             elapsed,
             earlier,
+            used,
         },
     )
 }
@@ -79,7 +86,7 @@ fn cases() -> impl Strategy<Value = Case> {
 #[test]
 fn a_preview_is_the_charge_that_follows() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (sandbox, session) = runtime.block_on(async {
+    let (sandbox, meter, session) = runtime.block_on(async {
         let unlimited = [
             "--rate-limit-read",
             "100000",
@@ -93,7 +100,13 @@ fn a_preview_is_the_charge_that_follows() {
             ..Config::new(sandbox.url(), key)
         };
         let session = Client::new(config).unwrap().session().await.unwrap();
-        (sandbox, session)
+        let form = [
+            ("display_name", "Calls"),
+            ("event_name", EVENT),
+            ("default_aggregation[formula]", "sum"),
+        ];
+        let meter = sandbox.post("/v1/billing/meters", &form).await;
+        (sandbox, text(&meter["id"]), session)
     });
     let config = RunnerConfig {
         cases: 60,
@@ -102,13 +115,18 @@ fn a_preview_is_the_charge_that_follows() {
     };
     TestRunner::new(config)
         .run(&cases(), |case| {
-            runtime.block_on(check(&sandbox, &session, &case))
+            runtime.block_on(check(&sandbox, &meter, &session, &case))
         })
         .unwrap();
 }
 
-async fn check(sandbox: &Sandbox, session: &Session, case: &Case) -> Result<(), TestCaseError> {
-    let payer = Payer::subscribe(sandbox, case).await;
+async fn check(
+    sandbox: &Sandbox,
+    meter: &str,
+    session: &Session,
+    case: &Case,
+) -> Result<(), TestCaseError> {
+    let payer = Payer::subscribe(sandbox, meter, case).await;
     let (start, end) = payer.period().await;
     #[expect(
         clippy::cast_possible_truncation,
@@ -123,13 +141,23 @@ async fn check(sandbox: &Sandbox, session: &Session, case: &Case) -> Result<(), 
             .await;
     }
     payer.at(now).await;
+    if let Some(units) = case.used {
+        payer.report(units, start.max(now - 10 * 86_400)).await;
+    }
 
     let price = payer.price(&case.after).await;
-    let items = vec![ItemChange::Update {
+    let mut items = vec![ItemChange::Update {
         item: payer.item().await,
         price,
         quantity: Some(case.after.quantity),
     }];
+    if case.used.is_some() {
+        items.push(ItemChange::Update {
+            item: payer.metered_item().await,
+            price: payer.metered_price(case.after.interval, "0.25").await,
+            quantity: None,
+        });
+    }
     let before = if case.earlier && now > start + 10 {
         case.before.quantity + 1
     } else {
@@ -219,11 +247,12 @@ struct Payer<'a> {
     customer: String,
     subscription: String,
     product: String,
+    meter: &'a str,
     currency: &'static str,
 }
 
 impl<'a> Payer<'a> {
-    async fn subscribe(sandbox: &'a Sandbox, case: &Case) -> Self {
+    async fn subscribe(sandbox: &'a Sandbox, meter: &'a str, case: &Case) -> Self {
         let clock = sandbox.test_clock(START).await;
         let form = [
             ("test_clock", clock.as_str()),
@@ -238,15 +267,21 @@ impl<'a> Payer<'a> {
             customer: text(&customer["id"]),
             subscription: String::new(),
             product: text(&product["id"]),
+            meter,
             currency: case.currency,
         };
         let price = payer.price(&case.before).await;
         let quantity = case.before.quantity.to_string();
-        let form = [
+        let mut form = vec![
             ("customer", payer.customer.as_str()),
             ("items[0][price]", price.as_str()),
             ("items[0][quantity]", quantity.as_str()),
         ];
+        let metered;
+        if case.used.is_some() {
+            metered = payer.metered_price(case.before.interval, "0.5").await;
+            form.push(("items[1][price]", metered.as_str()));
+        }
         let subscription = sandbox.post("/v1/subscriptions", &form).await;
         payer.subscription = text(&subscription["id"]);
         payer
@@ -263,13 +298,54 @@ impl<'a> Payer<'a> {
         text(&self.sandbox.post("/v1/prices", &form).await["id"])
     }
 
-    async fn read(&self) -> Value {
+    /// A price for each call, in the smallest units of the currency.
+    async fn metered_price(&self, interval: &str, amount: &str) -> String {
+        let form = [
+            ("product", self.product.as_str()),
+            ("currency", self.currency),
+            ("unit_amount_decimal", amount),
+            ("recurring[interval]", interval),
+            ("recurring[usage_type]", "metered"),
+            ("recurring[meter]", self.meter),
+        ];
+        text(&self.sandbox.post("/v1/prices", &form).await["id"])
+    }
+
+    async fn report(&self, units: i64, at: i64) {
+        let (units, at) = (units.to_string(), at.to_string());
+        let form = [
+            ("event_name", EVENT),
+            ("payload[stripe_customer_id]", self.customer.as_str()),
+            ("payload[value]", units.as_str()),
+            ("timestamp", at.as_str()),
+        ];
+        self.sandbox.post("/v1/billing/meter_events", &form).await;
+    }
+
+    async fn items(&self) -> Vec<Value> {
         let path = format!("/v1/subscriptions/{}", self.subscription);
-        self.sandbox.get(&path).await["items"]["data"][0].clone()
+        let mut subscription = self.sandbox.get(&path).await;
+        serde_json::from_value(subscription["items"]["data"].take()).unwrap()
+    }
+
+    async fn find(&self, usage_type: &str) -> Value {
+        let items = self.items().await;
+        let found = items
+            .into_iter()
+            .find(|item| item["price"]["recurring"]["usage_type"] == usage_type);
+        found.unwrap()
+    }
+
+    async fn read(&self) -> Value {
+        self.find("licensed").await
     }
 
     async fn item(&self) -> String {
         text(&self.read().await["id"])
+    }
+
+    async fn metered_item(&self) -> String {
+        text(&self.find("metered").await["id"])
     }
 
     async fn period(&self) -> (i64, i64) {

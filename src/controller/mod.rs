@@ -23,6 +23,7 @@ mod metrics;
 mod plans;
 mod publish;
 mod reconcile;
+mod report;
 mod rollout;
 mod sync;
 mod tenant;

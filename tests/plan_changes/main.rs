@@ -10,3 +10,4 @@ mod rollouts;
 mod support;
 mod taxes;
 mod upgrades;
+mod usage;

@@ -4,6 +4,7 @@ mod cases;
 mod changes;
 mod convergence;
 mod model;
+mod rollouts;
 
 use jiff::{Timestamp, ToSpan as _};
 

@@ -1,0 +1,189 @@
+//! What a look at a tenant came to: its status, and who has to be told.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+
+use super::apply::Converged;
+use super::context::Context;
+use super::error::Error;
+use super::publish;
+use super::tenant::Tenant;
+use crate::api::{PlanChangeState, TenantBillingStatus, reason};
+use crate::converge::conditions::Outcome;
+use crate::converge::desired::Desired;
+use crate::converge::observed::Account;
+use crate::converge::status::{self, Look, Seen};
+
+/// What a look came to.
+pub(super) struct Looked {
+    pub(super) outcome: Outcome,
+    pub(super) seen: Option<Box<(Account, Desired, Converged)>>,
+}
+
+impl Looked {
+    /// Nothing was seen in Stripe.
+    pub(super) fn blind(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            seen: None,
+        }
+    }
+
+    pub(super) fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::blind(Outcome::Stalled {
+            reason,
+            message: message.into(),
+        })
+    }
+
+    pub(super) fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::blind(Outcome::Reconciling {
+            reason,
+            message: message.into(),
+        })
+    }
+}
+
+/// Writes the status and says when to look again.
+pub(super) async fn report(
+    tenant: &Tenant,
+    context: &Context,
+    recorded: &TenantBillingStatus,
+    looked: Looked,
+) -> Result<Action, Error> {
+    let Looked { outcome, seen } = looked;
+    let turn = seen.as_ref().and_then(|seen| turn_at(&seen.2));
+    let stalled = matches!(outcome, Outcome::Stalled { .. });
+    let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
+    let status = tenant_status(tenant, recorded, outcome, seen);
+    if stalled {
+        warn_once(tenant, context, &status).await;
+    }
+    let api = context.tenant_api(&tenant.namespace);
+    let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
+    context.note_written(tenant.reference(), version);
+    if failing {
+        return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
+    }
+    context.backoff.succeeded(&tenant.reference());
+    tell_plans(tenant, context, recorded, &status);
+    let next_look = context.next_look();
+    Ok(Action::requeue(
+        turn.map_or(next_look, |turn| next_look.min(turn)),
+    ))
+}
+
+/// How long until the tenant's turn in the rollout of its plan.
+fn turn_at(converged: &Converged) -> Option<Duration> {
+    let change = converged.plan.change.as_ref()?;
+    let at = change
+        .effective_at
+        .filter(|_| change.state == PlanChangeState::Queued)?;
+    // A turn that has come is found out at the next look, not in a loop.
+    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::from_secs(1)))
+}
+
+/// Has the plans count their subscribers again when the tenant has moved.
+fn tell_plans(
+    tenant: &Tenant,
+    context: &Context,
+    before: &TenantBillingStatus,
+    after: &TenantBillingStatus,
+) {
+    fn position(status: &TenantBillingStatus) -> impl PartialEq + use<> {
+        let stripe = status.stripe.clone().unwrap_or_default();
+        let change = status.plan_change.as_ref();
+        (
+            status.plan.clone(),
+            (stripe.price_id, stripe.usage_price_ids),
+            stripe.subscription_status,
+            change.map(|change| (change.state, change.terms.clone())),
+        )
+    }
+    if position(before) == position(after) {
+        return;
+    }
+    let written = tenant.object.spec.as_valid().map(|spec| spec.plan.clone());
+    let mut plans: Vec<String> = [before.plan.clone(), after.plan.clone(), written]
+        .into_iter()
+        .flatten()
+        .collect();
+    plans.sort_unstable();
+    plans.dedup();
+    let plans = plans.iter().map(|plan| ObjectRef::new(plan));
+    context.triggers.plans(plans);
+}
+
+/// The status after a look.
+fn tenant_status(
+    tenant: &Tenant,
+    recorded: &TenantBillingStatus,
+    outcome: Outcome,
+    seen: Option<Box<(Account, Desired, Converged)>>,
+) -> TenantBillingStatus {
+    let look = |seen| Look {
+        generation: tenant.object.generation(),
+        tenant_id: recorded_tenant_id(tenant),
+        now: Timestamp::now(),
+        outcome,
+        seen,
+        requested_at: tenant.requested_at(),
+    };
+    let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
+        return status::tenant(recorded, &look(None));
+    };
+    let seen = Seen {
+        account: &account,
+        desired: Some(&desired),
+        observed: &converged.observed,
+        reverted: converged.reverted,
+        reported: converged.plan.reported,
+        agreed: converged.plan.agreed.as_ref(),
+        change: converged.plan.change.as_ref(),
+    };
+    status::tenant(recorded, &look(Some(seen)))
+}
+
+/// Once something may be in Stripe, the identity it has there is what the status tells, whatever
+/// the manifest says by now.
+fn recorded_tenant_id(tenant: &Tenant) -> &str {
+    let recorded = tenant
+        .status
+        .tenant_id
+        .as_deref()
+        .filter(|_| tenant.status.stripe.is_some());
+    recorded.unwrap_or(&tenant.key.tenant)
+}
+
+/// Reasons that a retry may resolve, as opposed to waiting for a customer or a plan.
+fn is_failure(reason: &str) -> bool {
+    [
+        reason::STRIPE_UNAVAILABLE,
+        reason::STRIPE_RATE_LIMITED,
+        reason::STRIPE_UNAUTHORIZED,
+        reason::PROGRESSING,
+    ]
+    .contains(&reason)
+}
+
+/// Tells of a new stall, not of one that is known.
+async fn warn_once(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
+    let stall = |status: &TenantBillingStatus| {
+        let stalled = status.conditions.iter().find(|c| c.type_ == "Stalled");
+        stalled.map(|c| (c.reason.clone(), c.message.clone()))
+    };
+    let now = stall(status);
+    if now == stall(&tenant.status) {
+        return;
+    }
+    if let Some((reason, message)) = now {
+        tracing::warn!(tenant = tenant.key.tenant, reason, message, "stalled");
+        context
+            .events
+            .warning(tenant.object.as_ref(), &reason, &message)
+            .await;
+    }
+}
