@@ -204,6 +204,8 @@ pub struct Item {
     pub price: Price,
     /// `None` for metered prices.
     pub quantity: Option<i64>,
+    /// It has a discount of its own.
+    pub discounted: bool,
     /// Start of the period being billed.
     pub period_start: Timestamp,
     /// End of the period being billed.
@@ -239,6 +241,8 @@ pub struct Subscription {
     pub trial_end: Option<Timestamp>,
     /// The schedule that governs it.
     pub schedule: Option<Schedule>,
+    /// Discounts on all of it (`di_…`).
+    pub discounts: Vec<String>,
     /// Stripe computes taxes on its invoices (`automatic_tax.enabled`).
     pub automatic_tax: bool,
     /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).

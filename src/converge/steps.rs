@@ -166,6 +166,8 @@ pub enum Step {
         next: Vec<PhaseItem>,
         /// How often that is billed.
         interval: Interval,
+        /// Discounts that go on.
+        discounts: Vec<String>,
         /// For people.
         changes: Vec<Change>,
     },

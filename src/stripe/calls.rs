@@ -7,6 +7,7 @@ use miniserde::Deserialize;
 use stripe_billing::subscription::{
     ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
 };
+use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{ListCustomer, RetrieveCustomer};
@@ -20,7 +21,8 @@ use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock, TestClockView,
+    CustomerView, ItemView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock,
+    TestClockView,
 };
 use crate::converge::observed::{Found, Subscription, TenantKey};
 use crate::converge::quote::{Quote, QuoteRequest};
@@ -97,10 +99,10 @@ impl Session {
                 .send::<ScheduleView>(&request, Some(&key))
                 .await?
                 .try_map(|_| Ok(Changed::ScheduleOf(subscription.clone()))),
-            _ => self
-                .send::<SubscriptionView>(&request, Some(&key))
-                .await?
-                .try_map(subscription_changed),
+            _ => {
+                let answer = self.send::<SubscriptionView>(&request, Some(&key)).await?;
+                self.whole(answer).await
+            }
         }
     }
 
@@ -108,7 +110,7 @@ impl Session {
     /// that Stripe will not cancel again; that it has ended is what was wanted.
     async fn cancel(&self, request: &RequestBuilder, id: &str) -> Result<Answer<Changed>, Error> {
         let error = match self.send::<SubscriptionView>(request, None).await {
-            Ok(answer) => return answer.try_map(subscription_changed),
+            Ok(answer) => return self.whole(answer).await,
             Err(error) if error.is_missing() => error,
             Err(error) => return Err(error),
         };
@@ -199,8 +201,40 @@ impl Session {
     /// A subscription; `None` when Stripe does not know the id.
     pub async fn subscription(&self, id: &str) -> Result<Option<Subscription>, Error> {
         let request = RetrieveSubscription::new(checked(id)?).expand([EXPAND.to_owned()]);
-        let view = self.find::<SubscriptionView>(&request).await?;
-        view.map(TryInto::try_into).transpose()
+        match self.find::<SubscriptionView>(&request).await? {
+            Some(view) => Ok(Some(self.with_all_items(view).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A subscription with all its items: what it comes with is only a first page of them.
+    async fn with_all_items(&self, view: SubscriptionView) -> Result<Subscription, Error> {
+        let mut unfinished = view.unfinished();
+        let mut subscription: Subscription = view.try_into()?;
+        while let Some((id, last)) = unfinished {
+            let list = ListSubscriptionItem::new(&id)
+                .limit(PAGE)
+                .starting_after(&last);
+            let page = self.list::<ItemView>(&list).await?;
+            unfinished = page
+                .data
+                .last()
+                .filter(|_| page.has_more == Some(true))
+                .map(|last| (id, last.id().to_owned()));
+            for item in page.data {
+                subscription.items.push(item.try_into()?);
+            }
+        }
+        Ok(subscription)
+    }
+
+    async fn whole(&self, answer: Answer<SubscriptionView>) -> Result<Answer<Changed>, Error> {
+        let subscription = self.with_all_items(answer.value).await?;
+        Ok(Answer {
+            value: Changed::Subscription(Box::new(subscription)),
+            request_id: answer.request_id,
+            replayed: answer.replayed,
+        })
     }
 
     /// The newest event among those that [`Session::events_after`] gives.
@@ -285,9 +319,15 @@ impl Session {
             list = list.starting_after(after);
         }
         let page = self.list::<SubscriptionView>(&list).await?;
-        page_of(page, TryInto::try_into, |subscription: &Subscription| {
-            &subscription.id
-        })
+        let mut items = Vec::with_capacity(page.data.len());
+        for view in page.data {
+            items.push(self.with_all_items(view).await?);
+        }
+        let next = items
+            .last()
+            .filter(|_| page.has_more == Some(true))
+            .map(|last| last.id.clone());
+        Ok(Page { items, next })
     }
 
     async fn list<T: Deserialize>(
@@ -315,10 +355,6 @@ impl<T> Answer<T> {
             replayed: self.replayed,
         })
     }
-}
-
-fn subscription_changed(view: SubscriptionView) -> Result<Changed, Error> {
-    Ok(Changed::Subscription(Box::new(view.try_into()?)))
 }
 
 fn events() -> ListEvent {

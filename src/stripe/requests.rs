@@ -19,8 +19,8 @@ use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 
 pub use self::catalogue::for_catalogue_step;
-use self::subscription::NewSubscription;
 pub(super) use self::subscription::{EXPAND, preview};
+use self::subscription::{NewSubscription, Phases};
 use super::error::{Class, Error};
 use crate::api::{Address, CustomerDetails, metadata};
 use crate::converge::observed::TenantKey;
@@ -86,8 +86,18 @@ pub fn for_step(
             current,
             next,
             interval,
+            discounts,
             ..
-        } => subscription::schedule_change(schedule, current, next, *interval, key),
+        } => subscription::schedule_change(
+            schedule,
+            &Phases {
+                current,
+                next,
+                interval: *interval,
+                discounts,
+            },
+            key,
+        ),
         Step::ReleaseSchedule { schedule, .. } => subscription::release_schedule(schedule),
         Step::SetAutomaticTax {
             subscription,

@@ -157,9 +157,25 @@ pub(super) struct SubscriptionView {
     trial_end: Option<i64>,
     schedule: Option<Value>,
     automatic_tax: Option<AutomaticTaxView>,
+    discounts: Option<Vec<Value>>,
     default_payment_method: Option<Value>,
     default_source: Option<Value>,
     test_clock: Option<Value>,
+}
+
+impl SubscriptionView {
+    /// The subscription, and its last item, when there are more items than it came with.
+    pub(super) fn unfinished(&self) -> Option<(String, String)> {
+        let items = self.items.as_ref()?;
+        let last = items.data.last().filter(|_| items.has_more == Some(true))?;
+        Some((self.id.clone(), last.id.clone()))
+    }
+}
+
+impl ItemView {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,11 +183,13 @@ struct AutomaticTaxView {
     enabled: Option<bool>,
 }
 
+/// One item of a subscription.
 #[derive(Deserialize)]
-struct ItemView {
+pub(super) struct ItemView {
     id: String,
     price: Option<PriceView>,
     quantity: Option<i64>,
+    discounts: Option<Vec<Value>>,
     current_period_start: Option<i64>,
     current_period_end: Option<i64>,
 }
@@ -204,6 +222,7 @@ impl TryFrom<SubscriptionView> for Subscription {
             trial_end: optional_time(&id, "trial_end", view.trial_end)?,
             schedule: schedule::schedule(view.schedule)?,
             automatic_tax: view.automatic_tax.and_then(|tax| tax.enabled) == Some(true),
+            discounts: ids_of(view.discounts),
             canceled_by_manifest: filled(metadata.canceled_by).is_some(),
             // A person can write anything into metadata; what is no number says nothing.
             trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),
@@ -225,6 +244,7 @@ impl TryFrom<ItemView> for Item {
         Ok(Self {
             price: require(&id, "price", view.price)?.try_into()?,
             quantity: view.quantity,
+            discounted: !ids_of(view.discounts).is_empty(),
             period_start: time(&id, "current_period_start", start)?,
             period_end: time(&id, "current_period_end", end)?,
             id,
@@ -274,6 +294,11 @@ pub(super) fn id_of(value: Option<Value>) -> Option<String> {
         },
         _ => None,
     }
+}
+
+fn ids_of(values: Option<Vec<Value>>) -> Vec<String> {
+    let values = values.into_iter().flatten();
+    values.filter_map(|value| id_of(Some(value))).collect()
 }
 
 /// Stripe shows what was unset as null, some older objects as the empty text.

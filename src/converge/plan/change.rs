@@ -226,8 +226,10 @@ impl Run<'_> {
 
     fn change_later(&self, plan: &mut Plan, now: &Terms, later: &Terms) {
         let subscription = self.subscription;
-        if let Some(hold) = guards::change(self.desired, subscription, self.items, later) {
-            plan.hold = Some(hold);
+        let hold = guards::change(self.desired, subscription, self.items, later)
+            .or_else(|| guards::discounted(subscription));
+        if hold.is_some() {
+            plan.hold = hold;
             return;
         }
         let effective_at = schedule::period_end(self.items);

@@ -68,6 +68,20 @@ fn limit(subscription: &Subscription, items: &Items<'_>, to: &Terms) -> Option<H
     })
 }
 
+/// A schedule names everything its phases have, and the operator does not know what a discount of one
+/// item is to become when that item gets another price.
+pub(super) fn discounted(subscription: &Subscription) -> Option<Hold> {
+    let item = subscription.items.iter().find(|item| item.discounted)?;
+    Some(Hold::stalled(
+        reason::PLAN_CHANGE_HELD,
+        format!(
+            "{} of {} has a discount of its own, which a scheduled change would end; move it to the \
+             subscription in Stripe, or have the change made at once (spec.planChange)",
+            item.id, subscription.id
+        ),
+    ))
+}
+
 /// A change that adds to the bill of one who doesn't pay waits until the bill is paid.
 pub(super) fn unpaid(subscription: &Subscription) -> Option<Hold> {
     let why = match subscription.status {

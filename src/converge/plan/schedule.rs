@@ -102,6 +102,7 @@ pub(super) fn step_towards(
         schedule: schedule.id.clone(),
         next: later.phase_items(&items.others),
         interval: later.base.interval.unwrap_or_default(),
+        discounts: subscription.discounts.clone(),
         changes: vec![Change::new(
             "subscription.schedule",
             &before,

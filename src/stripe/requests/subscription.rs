@@ -13,10 +13,10 @@ use stripe_billing::subscription::{
 };
 use stripe_billing::subscription_schedule::{
     CreateSubscriptionSchedule, ReleaseSubscriptionSchedule, UpdateSubscriptionSchedule,
-    UpdateSubscriptionSchedulePhases, UpdateSubscriptionSchedulePhasesDuration,
-    UpdateSubscriptionSchedulePhasesDurationInterval, UpdateSubscriptionSchedulePhasesEndDate,
-    UpdateSubscriptionSchedulePhasesItems, UpdateSubscriptionSchedulePhasesProrationBehavior,
-    UpdateSubscriptionSchedulePhasesStartDate,
+    UpdateSubscriptionSchedulePhases, UpdateSubscriptionSchedulePhasesDiscounts,
+    UpdateSubscriptionSchedulePhasesDuration, UpdateSubscriptionSchedulePhasesDurationInterval,
+    UpdateSubscriptionSchedulePhasesEndDate, UpdateSubscriptionSchedulePhasesItems,
+    UpdateSubscriptionSchedulePhasesProrationBehavior, UpdateSubscriptionSchedulePhasesStartDate,
 };
 use stripe_client_core::RequestBuilder;
 use stripe_shared::SubscriptionScheduleEndBehavior;
@@ -32,6 +32,19 @@ use crate::stripe::error::{Class, Error};
 /// What is asked of Stripe whenever it answers with a subscription: whose its schedule is, and what
 /// that leads to.
 pub(in crate::stripe) const EXPAND: &str = "schedule";
+
+/// What a schedule is to do.
+#[derive(Clone, Copy)]
+pub(super) struct Phases<'a> {
+    /// The running phase.
+    pub(super) current: &'a Phase,
+    /// What is sold after it.
+    pub(super) next: &'a [PhaseItem],
+    /// How often that is billed.
+    pub(super) interval: Interval,
+    /// Discounts of the subscription.
+    pub(super) discounts: &'a [String],
+}
 
 /// What a new subscription is to be.
 pub(super) struct NewSubscription<'a> {
@@ -141,11 +154,15 @@ pub(super) fn create_schedule(subscription: &str) -> Result<RequestBuilder, Erro
 /// phase ends.
 pub(super) fn schedule_change(
     schedule: &str,
-    current: &Phase,
-    next: &[PhaseItem],
-    interval: Interval,
+    phases: &Phases<'_>,
     key: &TenantKey,
 ) -> Result<RequestBuilder, Error> {
+    let Phases {
+        current,
+        next,
+        interval,
+        discounts,
+    } = *phases;
     let mut first = UpdateSubscriptionSchedulePhases::new(phase_items(&current.items)?);
     first.start_date = Some(UpdateSubscriptionSchedulePhasesStartDate::Timestamp(
         current.start.as_second(),
@@ -162,6 +179,12 @@ pub(super) fn schedule_change(
     });
     duration.interval_count = Some(1);
     second.duration = Some(duration);
+    // What a phase does not name, it does not have.
+    if !discounts.is_empty() {
+        let reused = phase_discounts(discounts)?;
+        first.discounts = Some(reused.clone());
+        second.discounts = Some(reused);
+    }
     let update = UpdateSubscriptionSchedule::new(checked(schedule)?)
         .phases([first, second])
         .end_behavior(SubscriptionScheduleEndBehavior::Release)
@@ -244,6 +267,18 @@ impl ItemFields {
             },
         })
     }
+}
+
+fn phase_discounts(
+    ids: &[String],
+) -> Result<Vec<UpdateSubscriptionSchedulePhasesDiscounts>, Error> {
+    ids.iter()
+        .map(|id| {
+            let mut discount = UpdateSubscriptionSchedulePhasesDiscounts::new();
+            discount.discount = Some(checked(id)?.to_owned());
+            Ok(discount)
+        })
+        .collect()
 }
 
 fn phase_items(items: &[PhaseItem]) -> Result<Vec<UpdateSubscriptionSchedulePhasesItems>, Error> {

@@ -1,5 +1,6 @@
 //! The room as a whole, over a real socket.
 
+mod items;
 mod mirror;
 mod subscribers;
 mod transport;

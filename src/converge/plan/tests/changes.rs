@@ -380,3 +380,24 @@ fn more_items_than_stripe_allows_are_refused_here() {
         reason::TOO_MANY_ITEMS
     );
 }
+
+#[test]
+fn discounts_go_on_and_one_on_an_item_keeps_a_change_from_being_scheduled() {
+    let discounted = Subscription {
+        discounts: vec!["di_1".into()],
+        ..active()
+    };
+    let mut observed = with(vec![discounted]);
+    settle(&starter(), &mut observed, &on_pro());
+    let plan = plan_with(&to_plan(price("free", 0)), &observed, &on_pro());
+    assert!(
+        matches!(&plan.steps[..], [Step::ScheduleChange { discounts, .. }] if discounts == &["di_1"]),
+        "{:?}",
+        plan.steps
+    );
+    let mut on_an_item = active();
+    on_an_item.items[0].discounted = true;
+    let plan = plan_with(&starter(), &with(vec![on_an_item]), &on_pro());
+    assert_eq!(plan.hold.unwrap().reason, reason::PLAN_CHANGE_HELD);
+    assert!(plan.steps.is_empty());
+}

@@ -224,6 +224,7 @@ pub(super) fn metered_item(price: &Price) -> Item {
         id: format!("si_{}", price.id),
         price: price.clone(),
         quantity: None,
+        discounted: false,
         period_start: now() - (5 * 24).hours(),
         period_end: now() + (25 * 24).hours(),
     }

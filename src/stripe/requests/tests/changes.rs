@@ -118,6 +118,7 @@ fn a_schedule_is_made_bare_and_then_given_its_phases_and_its_owner() {
         },
         next: vec![item("price_2", Some(2)), item("price_3", None)],
         interval: Interval::Year,
+        discounts: vec!["di_1".into()],
         changes: Vec::new(),
     };
     assert_step(
@@ -133,6 +134,8 @@ fn a_schedule_is_made_bare_and_then_given_its_phases_and_its_owner() {
             "phases[1][items][0][price]=price_2",
             "phases[1][items][0][quantity]=2",
             "phases[1][items][1][price]=price_3",
+            "phases[0][discounts][0][discount]=di_1",
+            "phases[1][discounts][0][discount]=di_1",
             "phases[1][duration][interval]=year",
             "phases[1][duration][interval_count]=1",
             "phases[1][proration_behavior]=none",
