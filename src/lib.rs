@@ -26,6 +26,14 @@
 //! the answer to each put into what was observed. What was seen is remembered, so that a look for
 //! the sake of counting subscribers asks Stripe nothing until the account has been listed again.
 //!
+//! # How a plan changes under a tenant
+//!
+//! [`converge::plan`] decides what a subscription should sell now, and what from the end of its
+//! period on. What it should sell now is one update, after [`converge::quote`] has asked Stripe what
+//! that charges; what it should sell later is a schedule of two phases. What was agreed before is
+//! in the status, so that somebody's change in Stripe is not taken for one of the manifest. In a
+//! rollout of new terms every tenant asks for its turn first.
+//!
 //! # Why nothing is created twice
 //!
 //! 1. Nothing is created before the account has been listed completely (lists in Stripe are

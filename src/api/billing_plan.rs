@@ -80,6 +80,8 @@ pub use self::usage::{Aggregation, Granularity, Rate, TaxBehavior, UsagePrice, U
         .message("currency is not an ISO 4217 code, in lower case, of a currency that Stripe can charge"),
     validation = Rule::new(rules::NO_DECIMALS)
         .message("an amount has decimals, but the currency has none; write \"500\", not \"500.00\""),
+    validation = Rule::new(rules::WRITTEN_OUT)
+        .message("an amount may mean major or minor units; write the decimals of the currency: \"99.00\""),
     validation = Rule::new(rules::TWO_DECIMALS)
         .message("an amount has more than the 2 decimals that the currency has"),
     validation = Rule::new(rules::THREE_DECIMALS)
@@ -133,7 +135,8 @@ pub struct BillingPlanSpec {
 )]
 pub struct BasePrice {
     /// Fee per period in major units of the currency, as a decimal string: `"99.00"` is 99 dollars
-    /// in `usd`. It may have as many decimals as the currency has (usd 2, jpy 0, kwd 3).
+    /// in `usd`. It is written with decimals where the currency has them (usd 2, jpy 0, kwd 3):
+    /// `"9900"` could be 9900 dollars or 9900 cents, and is refused. `"0"` is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20), regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub amount: Option<String>,

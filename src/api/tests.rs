@@ -108,7 +108,7 @@ fn usage_is_charged_in_exactly_one_way() {
 #[test]
 fn a_meter_is_charged_for_once() {
     let usage = |meters: &[&str]| {
-        let entry = |meter: &&str| json!({"meter": meter, "overage": {"amount": "1"}});
+        let entry = |meter: &&str| json!({"meter": meter, "overage": {"amount": "1.00"}});
         plan_with(&json!({"usage": meters.iter().map(entry).collect::<Vec<_>>()}))
     };
     assert!(validate_cel(&usage(&["a", "b"])).is_ok());
@@ -129,6 +129,7 @@ fn amounts_have_the_decimals_of_the_currency() {
     };
     for (currency, right, wrong) in [
         ("usd", "1.25", "1.255"),
+        ("usd", "0", "125"),
         ("jpy", "500", "500.0"),
         ("kwd", "1.250", "1.2500"),
     ] {

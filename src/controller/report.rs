@@ -143,6 +143,7 @@ fn tenant_status(
         reported: converged.plan.reported,
         agreed: converged.plan.agreed.as_ref(),
         change: converged.plan.change.as_ref(),
+        made: converged.made.as_ref(),
     };
     status::tenant(recorded, &look(Some(seen)))
 }

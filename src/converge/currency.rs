@@ -32,7 +32,7 @@ mod tests {
         let accepted = |currency: &str| {
             let plan: BillingPlan = serde_json::from_value(serde_json::json!({
                 "apiVersion": "tenantbilling.io/v1alpha1", "kind": "BillingPlan",
-                "metadata": {"name": "p"}, "spec": {"currency": currency, "base": {"amount": "1"}},
+                "metadata": {"name": "p"}, "spec": {"currency": currency, "base": {"amount": "0"}},
             }))
             .unwrap();
             validate_cel(&plan).is_ok()

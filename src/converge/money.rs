@@ -32,6 +32,20 @@ pub enum MoneyError {
         /// Decimals the currency has.
         digits: u32,
     },
+    /// A whole number where the currency has decimals: it may be meant in minor units.
+    #[error(
+        "\"{amount}\" may mean major or minor units of {currency}; write the decimals: \"{major}\" or \"{minor}\""
+    )]
+    Ambiguous {
+        /// As written.
+        amount: String,
+        /// Its currency.
+        currency: String,
+        /// What it is in major units.
+        major: String,
+        /// What it is in minor units.
+        minor: String,
+    },
     /// Stripe counts this currency's last digit but charges only multiples of ten, or hundred, of it.
     #[error("\"{amount}\" cannot be charged in {currency}: Stripe takes only {rule}")]
     NotChargeable {
@@ -126,11 +140,22 @@ fn parse_minor(amount: &str, currency: &str) -> Result<i64, MoneyError> {
             digits,
         });
     }
-    number
+    let minor = number
         .checked_mul(Decimal::from(10_i64.pow(digits)))
         .and_then(|minor| i64::try_from(minor).ok())
         .filter(|minor| *minor <= LARGEST)
-        .ok_or_else(|| MoneyError::TooLarge(amount.to_owned()))
+        .ok_or_else(|| MoneyError::TooLarge(amount.to_owned()))?;
+    // Who knows Stripe writes 9900 for 99 dollars.
+    let has_decimals = digits > 0 && !WHOLE_ONLY.contains(&currency);
+    if has_decimals && minor > 0 && !amount.contains('.') {
+        return Err(MoneyError::Ambiguous {
+            amount: amount.to_owned(),
+            currency: currency.to_owned(),
+            major: format(minor, currency),
+            minor: format(minor / 10_i64.pow(digits), currency),
+        });
+    }
+    Ok(minor)
 }
 
 /// Writes Stripe's minor units as major units, with all the decimals the currency has.
@@ -184,7 +209,8 @@ mod tests {
     #[test]
     fn an_amount_has_the_decimals_of_its_currency() {
         assert_eq!(parse("99.00", "usd"), Ok(9900));
-        assert_eq!(parse("99", "usd"), Ok(9900));
+        assert_eq!(parse("99.0", "usd"), Ok(9900));
+        assert_eq!(parse("1000", "huf"), Ok(100_000));
         assert_eq!(parse("0", "usd"), Ok(0));
         assert_eq!(parse("500", "jpy"), Ok(500));
         assert_eq!(parse("1.250", "kwd"), Ok(1250));
@@ -206,6 +232,8 @@ mod tests {
             ("\u{664}", "usd", "not an amount"),
             ("0.001", "usd", "more than the 2 decimals"),
             ("500.0", "jpy", "more than the 0 decimals"),
+            ("9900", "usd", "\"9900.00\" or \"99.00\""),
+            ("5", "kwd", "\"5.000\" or \"0.005\""),
             ("1.255", "kwd", "third decimal"),
             ("10.50", "isk", "whole amounts"),
             ("1000000.00", "usd", "more than Stripe takes"),

@@ -60,6 +60,8 @@ pub struct Seen<'a> {
     pub agreed: Option<&'a Terms>,
     /// The change that is under way.
     pub change: Option<&'a ChangeUnderWay>,
+    /// The change that was made in this look.
+    pub made: Option<&'a ChangeUnderWay>,
 }
 
 /// The facts an earlier look recorded, as the planner wants them.

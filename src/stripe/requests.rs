@@ -10,17 +10,16 @@ mod subscription;
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use stripe_billing::subscription::{
-    CancelSubscription, UpdateSubscription, UpdateSubscriptionAutomaticTax,
-    UpdateSubscriptionProrationBehavior, UpdateSubscriptionTrialEnd,
+    CancelSubscription, UpdateSubscription, UpdateSubscriptionProrationBehavior,
+    UpdateSubscriptionTrialEnd,
 };
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 
 pub use self::catalogue::for_catalogue_step;
+use self::subscription::NewSubscription;
 pub(super) use self::subscription::{EXPAND, preview};
-use self::subscription::{NewSubscription, Phases};
 use super::error::{Class, Error};
 use crate::api::{Address, CustomerDetails, metadata};
 use crate::converge::observed::TenantKey;
@@ -70,43 +69,11 @@ pub fn for_step(
             },
             key,
         ),
-        Step::ChangeItems {
-            subscription,
-            items,
-            proration,
-            proration_date,
-            ..
-        } => {
-            let date = proration_date.map(Timestamp::as_second);
-            subscription::change_items(subscription, items, *proration, date)
-        }
-        Step::CreateSchedule { subscription, .. } => subscription::create_schedule(subscription),
-        Step::ScheduleChange {
-            schedule,
-            current,
-            next,
-            interval,
-            discounts,
-            ..
-        } => subscription::schedule_change(
-            schedule,
-            &Phases {
-                current,
-                next,
-                interval: *interval,
-                discounts,
-            },
-            key,
-        ),
-        Step::ReleaseSchedule { schedule, .. } => subscription::release_schedule(schedule),
-        Step::SetAutomaticTax {
-            subscription,
-            enabled,
-            ..
-        } => subscription::set_automatic_tax(
-            subscription,
-            UpdateSubscriptionAutomaticTax::new(*enabled),
-        ),
+        Step::ChangeItems { .. }
+        | Step::CreateSchedule { .. }
+        | Step::ScheduleChange { .. }
+        | Step::ReleaseSchedule { .. }
+        | Step::SetAutomaticTax { .. } => subscription::change(step, key),
         Step::MoveTrialEnd {
             subscription,
             end,

@@ -56,7 +56,12 @@ async fn without_proration_nothing_is_charged_in_between() {
     let payer = Payer::on("pro", spec).await;
     payer.at(10 * DAY).await;
     payer.edit(json!({"plan": "enterprise"})).await;
-    payer.settled().await;
+    let change = payer.change("Applied").await;
+    assert_eq!(
+        change["preview"],
+        Value::Null,
+        "there is nothing to preview"
+    );
     payer.at(PERIOD + 7200).await;
     assert_eq!(payer.totals().await, [9900, 49_900]);
     payer.finish().await;

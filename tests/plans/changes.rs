@@ -17,7 +17,7 @@ async fn a_jump_is_held_and_the_plan_sold_at_its_old_price_until_it_is_approved(
     world.plan("pro", "99.00").await;
     world.plan_reason("pro", "Succeeded").await;
     world.stripe.forget_requests().await;
-    world.plan("pro", "9900").await;
+    world.plan("pro", "9900.00").await;
     let message = world.plan_stalled("pro", "PriceChangeHeld").await;
     for part in ["9900.00 usd a month", "99.00 usd", "more than 5 times"] {
         assert!(message.contains(part), "{message}");

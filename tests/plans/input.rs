@@ -29,6 +29,7 @@ fn typos() -> Vec<(Value, &'static str)> {
     };
     vec![
         (with_usage(&rate("9,900")), "amount"),
+        (with_usage(&rate("80")), "decimals"),
         (with_usage(&rate("-1")), "amount"),
         (with_usage(&rate("1e3")), "amount"),
         (with_usage(&rate("99.999")), "decimals"),
@@ -37,7 +38,7 @@ fn typos() -> Vec<(Value, &'static str)> {
         (with_usage(&tiers(10, 50)), "included"),
         (with_usage(&json!({"meter": "queries"})), "exactly one of"),
         (
-            with_usage(&json!({"meter": "no spaces", "overage": {"amount": "1"}})),
+            with_usage(&json!({"meter": "no spaces", "overage": {"amount": "1.00"}})),
             "meter",
         ),
         (
@@ -57,11 +58,15 @@ fn typos() -> Vec<(Value, &'static str)> {
             "spec.base.amount",
         ),
         (
+            json!({"currency": "usd", "base": {"amount": "9900"}}),
+            "\"99.00\"",
+        ),
+        (
             json!({"currency": "usd", "base": {"amount": "99.999"}}),
             "decimals",
         ),
         (
-            json!({"currency": "usd", "base": {"amount": "1"}, "usage": [rate("1"), rate("2")]}),
+            json!({"currency": "usd", "base": {"amount": "1.00"}, "usage": [rate("1.00"), rate("2.00")]}),
             "spec.usage",
         ),
     ]

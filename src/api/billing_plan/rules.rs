@@ -32,3 +32,11 @@ pub(super) const TWO_DECIMALS: &str = "self.currency in ['bhd', 'jod', 'kwd', 'o
      ((!has(self.base.amount) || !self.base.amount.matches('[.][0-9]{3}')) && (!has(self.usage) \
      || self.usage.all(u, (!has(u.overage) || !u.overage.amount.matches('[.][0-9]{3}')) && \
      (!has(u.tiers) || u.tiers.all(t, !t.amount.matches('[.][0-9]{3}'))))))";
+
+/// A whole amount in a currency with decimals may be meant in minor units, so decimals are written.
+pub(super) const WRITTEN_OUT: &str = "self.currency in \
+     ['bif', 'clp', 'djf', 'gnf', 'jpy', 'kmf', 'krw', 'mga', 'pyg', 'rwf', 'vnd', 'vuv', 'xaf', \
+     'xof', 'xpf', 'isk', 'ugx', 'huf', 'twd'] || ((!has(self.base.amount) || self.base.amount == '0' || \
+     self.base.amount.contains('.')) && (!has(self.usage) || self.usage.all(u, (!has(u.overage) || \
+     u.overage.amount == '0' || u.overage.amount.contains('.')) && (!has(u.tiers) || \
+     u.tiers.all(t, t.amount == '0' || t.amount.contains('.'))))))";

@@ -46,17 +46,18 @@ pub(super) fn status(
     if let Some(change) = seen.change {
         return Some(under_way(change));
     }
-    let previous = previous?;
-    if previous.state == PlanChangeState::Applied {
-        return Some(previous.clone());
+    let made = seen.made.map(under_way);
+    let latest = made.as_ref().or(previous)?;
+    if latest.state == PlanChangeState::Applied {
+        return Some(latest.clone());
     }
     // It is over: made if the subscription sells what it led to, withdrawn if not.
     let terms = seen.agreed?;
-    (terms.digest() == previous.terms).then(|| PlanChangeStatus {
+    (terms.digest() == latest.terms).then(|| PlanChangeStatus {
         state: PlanChangeState::Applied,
-        effective_at: effective_at(previous).or(Some(Time(now))),
+        effective_at: effective_at(latest).or(Some(Time(now))),
         schedule_id: None,
-        ..previous.clone()
+        ..latest.clone()
     })
 }
 

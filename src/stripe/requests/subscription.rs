@@ -1,5 +1,6 @@
 //! Requests that change what a subscription sells, at once or by a schedule, and ask what it charges.
 
+use jiff::Timestamp;
 use stripe_billing::invoice::{
     CreatePreviewInvoice, CreatePreviewInvoiceSubscriptionDetails,
     CreatePreviewInvoiceSubscriptionDetailsItems,
@@ -26,7 +27,7 @@ use crate::api::{Charged, Interval, Proration};
 use crate::converge::desired::Offer;
 use crate::converge::observed::{Phase, PhaseItem, TenantKey};
 use crate::converge::quote::QuoteRequest;
-use crate::converge::steps::ItemChange;
+use crate::converge::steps::{ItemChange, Step};
 use crate::stripe::error::{Class, Error};
 
 /// What is asked of Stripe whenever it answers with a subscription: whose its schedule is, and what
@@ -35,15 +36,15 @@ pub(in crate::stripe) const EXPAND: &str = "schedule";
 
 /// What a schedule is to do.
 #[derive(Clone, Copy)]
-pub(super) struct Phases<'a> {
+struct Phases<'a> {
     /// The running phase.
-    pub(super) current: &'a Phase,
+    current: &'a Phase,
     /// What is sold after it.
-    pub(super) next: &'a [PhaseItem],
+    next: &'a [PhaseItem],
     /// How often that is billed.
-    pub(super) interval: Interval,
+    interval: Interval,
     /// Discounts of the subscription.
-    pub(super) discounts: &'a [String],
+    discounts: &'a [String],
 }
 
 /// What a new subscription is to be.
@@ -93,8 +94,54 @@ pub(super) fn create(new: &NewSubscription<'_>, key: &TenantKey) -> Result<Reque
     Ok(build(&create))
 }
 
+/// The request for a step that changes what a subscription sells, now or later, or its taxes.
+pub(super) fn change(step: &Step, key: &TenantKey) -> Result<RequestBuilder, Error> {
+    match step {
+        Step::ChangeItems {
+            subscription,
+            items,
+            proration,
+            proration_date,
+            ..
+        } => {
+            let date = proration_date.map(Timestamp::as_second);
+            change_items(subscription, items, *proration, date)
+        }
+        Step::CreateSchedule { subscription, .. } => create_schedule(subscription),
+        Step::ScheduleChange {
+            schedule,
+            current,
+            next,
+            interval,
+            discounts,
+            ..
+        } => {
+            let phases = Phases {
+                current,
+                next,
+                interval: *interval,
+                discounts,
+            };
+            schedule_change(schedule, &phases, key)
+        }
+        Step::ReleaseSchedule { schedule, .. } => release_schedule(schedule),
+        Step::SetAutomaticTax {
+            subscription,
+            enabled,
+            ..
+        } => {
+            let tax = UpdateSubscriptionAutomaticTax::new(*enabled);
+            Ok(build(&update(subscription)?.automatic_tax(tax)))
+        }
+        other => Err(Error::new(
+            Class::Invalid,
+            format!("{other} is no change of a subscription's items"),
+        )),
+    }
+}
+
 /// Changes what a subscription sells.
-pub(super) fn change_items(
+fn change_items(
     subscription: &str,
     changes: &[ItemChange],
     proration: Proration,
@@ -130,21 +177,13 @@ pub(super) fn change_items(
     Ok(build(&update))
 }
 
-/// Has Stripe compute taxes, or not.
-pub(super) fn set_automatic_tax(
-    subscription: &str,
-    tax: UpdateSubscriptionAutomaticTax,
-) -> Result<RequestBuilder, Error> {
-    Ok(build(&update(subscription)?.automatic_tax(tax)))
-}
-
 /// An update of a subscription, answered with its schedule.
 pub(super) fn update(subscription: &str) -> Result<UpdateSubscription, Error> {
     Ok(UpdateSubscription::new(checked(subscription)?).expand([EXPAND.to_owned()]))
 }
 
 /// Puts a subscription under a schedule. Stripe takes no other parameter along with this one.
-pub(super) fn create_schedule(subscription: &str) -> Result<RequestBuilder, Error> {
+fn create_schedule(subscription: &str) -> Result<RequestBuilder, Error> {
     let create = CreateSubscriptionSchedule::new().from_subscription(checked(subscription)?);
     Ok(build(&create))
 }
@@ -152,7 +191,7 @@ pub(super) fn create_schedule(subscription: &str) -> Result<RequestBuilder, Erro
 /// Writes the two phases of a schedule: the running one as it is, and what comes after it. When the
 /// second has begun the schedule has done its work, and it lets go by itself at the latest when that
 /// phase ends.
-pub(super) fn schedule_change(
+fn schedule_change(
     schedule: &str,
     phases: &Phases<'_>,
     key: &TenantKey,
@@ -193,7 +232,7 @@ pub(super) fn schedule_change(
 }
 
 /// Takes the subscription out of a schedule.
-pub(super) fn release_schedule(schedule: &str) -> Result<RequestBuilder, Error> {
+fn release_schedule(schedule: &str) -> Result<RequestBuilder, Error> {
     Ok(build(&ReleaseSubscriptionSchedule::new(checked(schedule)?)))
 }
 

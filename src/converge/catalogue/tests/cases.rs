@@ -197,7 +197,7 @@ fn an_existing_price_must_fit_the_plan() {
 #[test]
 fn an_existing_metered_price_must_be_for_the_meter_and_the_period() {
     let desired = plan_of(json!({
-        "currency": "usd", "base": {"amount": "1"}, "usage": [{"meter": "queries", "lookupKey": "k"}],
+        "currency": "usd", "base": {"amount": "1.00"}, "usage": [{"meter": "queries", "lookupKey": "k"}],
     }));
     let mut fitting = theirs("k");
     fitting.price.metered = true;

@@ -23,20 +23,20 @@ fn wrong_input_names_the_field() {
             "spec.base.amount",
         ),
         (
-            json!({"currency": "USD", "base": {"amount": "1"}}),
+            json!({"currency": "USD", "base": {"amount": "1.00"}}),
             "spec.currency",
         ),
         (
-            json!({"currency": "xyz", "base": {"amount": "1"}}),
+            json!({"currency": "xyz", "base": {"amount": "1.00"}}),
             "spec.currency",
         ),
         (
-            json!({"currency": "usq", "base": {"amount": "1"}}),
+            json!({"currency": "usq", "base": {"amount": "1.00"}}),
             "spec.currency",
         ),
         (json!({"currency": "usd", "base": {}}), "spec.base"),
         (
-            json!({"currency": "usd", "base": {"amount": "1", "lookupKey": "k"}}),
+            json!({"currency": "usd", "base": {"amount": "1.00", "lookupKey": "k"}}),
             "spec.base",
         ),
         (
@@ -44,11 +44,11 @@ fn wrong_input_names_the_field() {
             "spec.base.interval",
         ),
         (
-            json!({"currency": "usd", "base": {"amount": "1"}, "trial": {"days": -1}}),
+            json!({"currency": "usd", "base": {"amount": "1.00"}, "trial": {"days": -1}}),
             "spec.trial.days",
         ),
         (
-            json!({"currency": "usd", "base": {"amount": "1"}, "displayName": ""}),
+            json!({"currency": "usd", "base": {"amount": "1.00"}, "displayName": ""}),
             "spec.displayName",
         ),
     ] {
@@ -60,8 +60,8 @@ type Case = (serde_json::Value, &'static str, &'static str);
 
 fn assert_entries_are_refused(cases: impl IntoIterator<Item = Case>) {
     for (entry, field, part) in cases {
-        let fine = json!({"meter": "fine", "overage": {"amount": "1"}});
-        let plan = json!({"currency": "usd", "base": {"amount": "1"}, "usage": [fine, entry]});
+        let fine = json!({"meter": "fine", "overage": {"amount": "1.00"}});
+        let plan = json!({"currency": "usd", "base": {"amount": "1.00"}, "usage": [fine, entry]});
         let (at, message) = refused(plan);
         assert_eq!(at, format!("spec.usage[1]{field}"), "{message}");
         assert!(message.contains(part), "{message}");
@@ -71,7 +71,7 @@ fn assert_entries_are_refused(cases: impl IntoIterator<Item = Case>) {
 #[test]
 fn wrong_usage_names_the_entry_and_the_field() {
     let with = |field: &str, value: serde_json::Value| {
-        let mut entry = json!({"meter": "m", "overage": {"amount": "1"}});
+        let mut entry = json!({"meter": "m", "overage": {"amount": "1.00"}});
         entry[field] = value;
         entry
     };
@@ -96,16 +96,16 @@ fn wrong_rates_name_the_amount_or_the_number_of_units() {
         (rate("-1", 1), ".overage.amount", "not an amount"),
         (rate("1e3", 1), ".overage.amount", "not an amount"),
         (rate("99.999", 1), ".overage.amount", "2 decimals"),
-        (rate("1", 0), ".overage.per", "between 1"),
-        (rate("1", 7), ".overage.per", "power of ten"),
+        (rate("1.00", 0), ".overage.per", "between 1"),
+        (rate("1.00", 7), ".overage.per", "power of ten"),
     ]);
 }
 
 #[test]
 fn wrong_tiers_name_the_tier() {
     let tiers = |tiers: serde_json::Value| json!({"meter": "m", "included": 10, "tiers": tiers});
-    let to = |up_to: i64| json!({"upTo": up_to, "amount": "1"});
-    let last = || json!({"amount": "1"});
+    let to = |up_to: i64| json!({"upTo": up_to, "amount": "1.00"});
+    let last = || json!({"amount": "1.00"});
     let before = "greater than 20, the upTo of the tier before";
     let odd = json!({"amount": "1.001"});
     assert_entries_are_refused([
@@ -141,10 +141,11 @@ fn wrong_tiers_name_the_tier() {
 #[test]
 fn a_subscription_has_room_for_nineteen_meters() {
     let usage = |count: usize| -> Vec<serde_json::Value> {
-        let entry = |n| json!({"meter": format!("m{n}"), "overage": {"amount": "1"}});
+        let entry = |n| json!({"meter": format!("m{n}"), "overage": {"amount": "1.00"}});
         (0..count).map(entry).collect()
     };
-    let plan = |count| json!({"currency": "usd", "base": {"amount": "1"}, "usage": usage(count)});
+    let plan =
+        |count| json!({"currency": "usd", "base": {"amount": "1.00"}, "usage": usage(count)});
     assert_eq!(plan_of(plan(19)).usage.len(), 19);
     assert_eq!(refused(plan(20)).0, "spec.usage");
 }

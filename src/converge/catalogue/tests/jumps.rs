@@ -50,7 +50,7 @@ fn more_than_so_many_times_the_price_is_held_in_both_directions() {
             "{old} {new}"
         );
     }
-    let message = jump(&monthly("99.00"), &monthly("9900")).unwrap();
+    let message = jump(&monthly("99.00"), &monthly("9900.00")).unwrap();
     assert!(
         message.contains("would pay 9900.00 usd a month instead of 99.00 usd"),
         "{message}"
@@ -122,7 +122,7 @@ fn a_held_change_leaves_the_plan_sold_as_it_was_until_it_is_approved() {
         (vec!["price_2"], vec!["price_1"])
     );
     let dearer = plan(
-        &monthly("99000"),
+        &monthly("99000.00"),
         &observed,
         &Circumstances {
             recorded: vec!["price_2".into()],
@@ -171,7 +171,7 @@ fn a_price_sold_meanwhile_is_kept_usable() {
         recorded: vec!["price_1".into()],
         ..circumstances()
     };
-    let held = plan(&monthly("9900"), &observed, &recorded);
+    let held = plan(&monthly("9900.00"), &observed, &recorded);
     assert_eq!(held.steps, [CatalogueStep::ActivatePrice("price_1".into())]);
 }
 

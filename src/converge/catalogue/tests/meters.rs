@@ -72,9 +72,9 @@ fn of_two_plans_that_claim_a_meter_the_older_decides() {
         plan: DesiredPlan {
             name: name.into(),
             ..plan_of(json!({
-                "currency": "usd", "base": {"amount": "1"},
+                "currency": "usd", "base": {"amount": "1.00"},
                 "usage": [{"meter": "queries", "granularity": granularity, "displayName": display,
-                           "overage": {"amount": "1"}}],
+                           "overage": {"amount": "1.00"}}],
             }))
         },
     };

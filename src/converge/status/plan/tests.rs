@@ -35,7 +35,7 @@ fn after(
     second: i64,
 ) -> BillingPlanStatus {
     let spec: BillingPlanSpec = serde_json::from_value(serde_json::json!({
-        "currency": "usd", "base": {"amount": "1"}, "rollout": {"existing": "Now", "perHour": 7},
+        "currency": "usd", "base": {"amount": "1.00"}, "rollout": {"existing": "Now", "perHour": 7},
     }))
     .unwrap();
     let desired = catalogue::desired("default", "pro", &spec).unwrap();
