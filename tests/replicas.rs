@@ -266,7 +266,7 @@ async fn what_has_changed_unheard_is_read_again_before_it_is_changed() {
     );
     assert_eq!(
         writes[0]["params"],
-        json!({"email": "billing@acme.example", "expand": ["tax"]}),
+        json!({"email": "billing@acme.example", "expand": {"0": "tax"}}),
         "what differs, and nothing else"
     );
     world.finish().await;

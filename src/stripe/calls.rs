@@ -127,8 +127,11 @@ impl Session {
     /// What a change would charge.
     pub async fn quote(&self, request: &QuoteRequest, now: Timestamp) -> Result<Quote, Error> {
         let answer = self.send::<PreviewView>(&preview(request)?, None).await?;
-        let amount = answer.value.amount(request)?;
-        Ok(request.answered(amount, now))
+        let (amount, charged) = answer.value.charge(request)?;
+        Ok(Quote {
+            charged,
+            ..request.answered(amount, now)
+        })
     }
 
     /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.

@@ -192,7 +192,9 @@ impl Run<'_> {
         let base_stays =
             sold.is_some_and(|sold| sold.base.id == to.base.id && sold.quantity == to.quantity);
         let begins_anew = sold.is_none_or(|sold| {
-            let leaves_free = fee(sold) == Some(0) && fee(to) != Some(0);
+            // With a meter it was never free.
+            let was_free = fee(sold) == Some(0) && sold.usage.is_empty();
+            let leaves_free = was_free && fee(to) != Some(0);
             sold.base.interval != to.base.interval || leaves_free
         });
         let proration = self.desired.change.proration;

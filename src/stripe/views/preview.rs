@@ -46,9 +46,9 @@ struct TaxAmountView {
 }
 
 impl PreviewView {
-    /// What the change charges, in minor units: the whole invoice when it makes one, else the lines
-    /// that prorate it.
-    pub(in crate::stripe) fn amount(self, request: &QuoteRequest) -> Result<i64, Error> {
+    /// What the change charges, in minor units, and when: the whole invoice when it makes one, else
+    /// the lines that prorate it.
+    pub(in crate::stripe) fn charge(self, request: &QuoteRequest) -> Result<(i64, Charged), Error> {
         let unreadable = |what: &str| {
             let message = format!("the preview of a change of {} {what}", request.subscription);
             Error::new(Class::Unreadable, message)
@@ -56,28 +56,32 @@ impl PreviewView {
         if self.currency.as_ref() != Some(&request.currency) {
             return Err(unreadable("is in another currency"));
         }
+        let total = self.total.ok_or_else(|| unreadable("has no total"))?;
         if request.charged == Charged::Now {
-            return self.total.ok_or_else(|| unreadable("has no total"));
+            return Ok((total, Charged::Now));
         }
         let lines = self.lines.ok_or_else(|| unreadable("has no lines"))?;
         if lines.has_more == Some(true) {
             return Err(unreadable("has more lines than its first page shows"));
         }
         let from = request.proration_date.as_second();
-        let of_this_change = |line: &&LineView| line.is_proration_from(from);
-        Ok(lines
-            .data
-            .iter()
-            .filter(of_this_change)
-            .map(LineView::charge)
-            .sum())
+        let of_this_change = lines.data.iter().filter(|line| line.starts_at(from));
+        // A period that begins with the change is charged at once, whether expected or not.
+        if of_this_change.clone().any(|line| !line.is_proration()) {
+            return Ok((total, Charged::Now));
+        }
+        let amount = of_this_change.map(LineView::charge).sum();
+        Ok((amount, Charged::NextInvoice))
     }
 }
 
 impl LineView {
-    fn is_proration_from(&self, from: i64) -> bool {
-        let starts = self.period.as_ref().and_then(|period| period.start);
-        let is_proration = self.parent.as_ref().is_some_and(|parent| {
+    fn starts_at(&self, time: i64) -> bool {
+        self.period.as_ref().and_then(|period| period.start) == Some(time)
+    }
+
+    fn is_proration(&self) -> bool {
+        self.parent.as_ref().is_some_and(|parent| {
             [
                 &parent.subscription_item_details,
                 &parent.invoice_item_details,
@@ -85,8 +89,7 @@ impl LineView {
             .into_iter()
             .flatten()
             .any(|details| details.proration == Some(true))
-        });
-        is_proration && starts == Some(from)
+        })
     }
 
     fn charge(&self) -> i64 {
