@@ -109,11 +109,20 @@ impl Run<'_> {
         let to = &aim.now;
         let sold = self.items.terms();
         let mut under_way = self.under_way(aim, to, PlanChangeState::Held);
-        let hold = guards::change(self.desired, self.subscription, self.items, to).or_else(|| {
-            let adds = sold.as_ref().is_none_or(|sold| !is_downgrade(sold, to));
-            guards::unpaid(self.subscription).filter(|_| adds)
-        });
-        if let Some(hold) = hold {
+        if let Some(hold) = guards::change(self.desired, self.subscription, self.items, to) {
+            plan.change = Some(under_way);
+            plan.hold = Some(hold);
+            return;
+        }
+        // What was scheduled is not wanted any more, however long this change has to wait; and a
+        // preview must not show it.
+        if let Some(schedule) = own(&self.desired.key, self.subscription) {
+            plan.steps
+                .push(schedule::release(self.subscription, schedule));
+            return;
+        }
+        let adds = sold.as_ref().is_none_or(|sold| !is_downgrade(sold, to));
+        if let Some(hold) = guards::unpaid(self.subscription).filter(|_| adds) {
             plan.change = Some(under_way);
             plan.hold = Some(hold);
             return;
@@ -143,9 +152,6 @@ impl Run<'_> {
         }
         under_way.state = PlanChangeState::Applying;
         plan.change = Some(under_way);
-        let release = own(&self.desired.key, self.subscription)
-            .map(|schedule| schedule::release(self.subscription, schedule));
-        plan.steps.extend(release);
         plan.steps.push(Step::ChangeItems {
             subscription: self.subscription.id.clone(),
             items: changes,

@@ -177,18 +177,21 @@ fn a_schedule_is_let_go_once_it_has_done_its_work() {
 }
 
 #[test]
-fn an_upgrade_withdraws_what_was_scheduled() {
+fn an_upgrade_withdraws_what_was_scheduled_even_when_it_has_to_wait() {
     let mut observed = with(vec![active()]);
     settle(&starter(), &mut observed, &on_pro());
     let plan = plan_with(&enterprise(), &observed, &on_pro());
-    assert!(
-        matches!(
-            &plan.steps[..],
-            [Step::ReleaseSchedule { .. }, Step::ChangeItems { .. }]
-        ),
-        "{:?}",
-        plan.steps
+    assert_eq!(described(&plan), ["- release sub_1 from sub_sched_new"]);
+    let mut overdue = observed.clone();
+    overdue.subscriptions[0].status = SubscriptionStatus::PastDue;
+    settle(&enterprise(), &mut observed, &on_pro());
+    assert_eq!(
+        observed.subscriptions[0].items[0].price.id,
+        "price_enterprise"
     );
+    let plan = settle(&enterprise(), &mut overdue, &on_pro());
+    assert_eq!(plan.hold.unwrap().reason, reason::PLAN_CHANGE_HELD);
+    assert_eq!(overdue.subscriptions[0].schedule, None);
 }
 
 #[test]
