@@ -1,8 +1,9 @@
-//! A hundred edits in any order, an operator that is killed in between, and money that adds up.
+//! A hundred edits of tenant and plans in any order, an operator that is killed in between, and money
+//! that adds up.
 
 use serde_json::{Value, json};
 
-use crate::payer::{DAY, Payer, START};
+use crate::payer::{ACME, DAY, Payer, START, dollars};
 use crate::support::world::World;
 
 const PLANS: [&str; 3] = ["starter", "pro", "enterprise"];
@@ -56,13 +57,35 @@ async fn selling(payer: &Payer) -> (i64, (i64, i64)) {
     )
 }
 
-fn edit(random: &mut fastrand::Rng) -> Value {
-    let pick = |list: &[&'static str], random: &mut fastrand::Rng| list[random.usize(..list.len())];
-    match random.u32(..10) {
+fn pick<'a>(list: &[&'a str], random: &mut fastrand::Rng) -> &'a str {
+    list[random.usize(..list.len())]
+}
+
+/// One edit: of the tenant's manifest, or of the terms of a plan.
+async fn edit(payer: &Payer, random: &mut fastrand::Rng) {
+    let spec = match random.u32(..12) {
         0..6 => json!({"plan": pick(&PLANS, random)}),
         6..9 => json!({"quantity": random.i64(1..5)}),
-        _ => json!({"planChange": {"downgrade": pick(&["Now", "AtPeriodEnd"], random)}}),
-    }
+        9 => json!({"planChange": {"downgrade": pick(&["Now", "AtPeriodEnd"], random)}}),
+        _ => return edit_plan(payer, random).await,
+    };
+    payer.edit(spec).await;
+}
+
+/// Changes what a plan costs, and what becomes of who is on it; waits until the tenant knows.
+async fn edit_plan(payer: &Payer, random: &mut fastrand::Rng) {
+    let plan = pick(&PLANS, random);
+    let amounts = match plan {
+        "starter" => ["25.00", "29.00", "35.00"],
+        "pro" => ["89.00", "99.00", "119.00"],
+        _ => ["449.00", "499.00", "599.00"],
+    };
+    let mut terms = dollars(pick(&amounts, random), "Month");
+    let existing = pick(&["Grandfather", "AtRenewal", "Now"], random);
+    terms["rollout"] = json!({"existing": existing});
+    payer.world.plan_with(plan, terms).await;
+    payer.world.plan_reason(plan, "Succeeded").await;
+    payer.world.look_again(ACME).await;
 }
 
 #[tokio::test]
@@ -73,7 +96,7 @@ async fn a_hundred_edits_with_crashes_between_leave_one_subscription_and_the_rig
     let mut now = START;
     for round in 0..20 {
         for _ in 0..5 {
-            payer.edit(edit(&mut random)).await;
+            edit(&payer, &mut random).await;
             if random.u32(..4) == 0 {
                 settle(&payer).await;
             }
@@ -115,7 +138,7 @@ async fn a_hundred_edits_with_crashes_between_leave_one_subscription_and_the_rig
 
 /// Waits until what the manifest asks for is made or scheduled.
 async fn settle(payer: &Payer) {
-    payer.world.ready(crate::payer::ACME).await;
+    payer.world.ready(ACME).await;
 }
 
 async fn customer_balance(world: &World, customer: &str) -> i64 {
