@@ -98,3 +98,73 @@ impl LineView {
         self.amount + taxes.map(|tax| tax.amount).sum::<i64>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::Proration;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn charge(charged: Charged, invoice: &Value) -> Result<(i64, Charged), String> {
+        let request = QuoteRequest {
+            subscription: "sub_1".into(),
+            items: Vec::new(),
+            proration: Proration::Create,
+            proration_date: Timestamp::from_second(NOW).unwrap(),
+            charged,
+            currency: "usd".into(),
+            fingerprint: String::new(),
+        };
+        let view: PreviewView = miniserde::json::from_str(&invoice.to_string()).unwrap();
+        view.charge(&request).map_err(|error| error.to_string())
+    }
+
+    fn line(amount: i64, start: i64, proration: bool) -> Value {
+        json!({
+            "amount": amount, "period": {"start": start, "end": start + 10},
+            "parent": {"subscription_item_details": {"proration": proration}, "invoice_item_details": null},
+            "taxes": [
+                {"amount": amount / 10, "tax_behavior": "exclusive"},
+                {"amount": 7, "tax_behavior": "inclusive"},
+            ],
+        })
+    }
+
+    fn invoice(lines: &[Value]) -> Value {
+        json!({"total": 4242, "currency": "usd", "lines": {"data": lines, "has_more": false}})
+    }
+
+    #[test]
+    fn the_lines_of_the_change_count_with_the_taxes_on_top() {
+        let earlier = line(1000, NOW - 500, true);
+        let invoice = invoice(&[earlier, line(-300, NOW, true), line(900, NOW, true)]);
+        assert_eq!(
+            charge(Charged::NextInvoice, &invoice),
+            Ok((660, Charged::NextInvoice))
+        );
+    }
+
+    #[test]
+    fn a_period_that_begins_with_the_change_is_charged_at_once() {
+        let invoice = invoice(&[line(-300, NOW, true), line(4542, NOW, false)]);
+        for expected in [Charged::Now, Charged::NextInvoice] {
+            assert_eq!(charge(expected, &invoice), Ok((4242, Charged::Now)));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_an_error_and_no_price() {
+        let mut cut = invoice(&[line(900, NOW, true)]);
+        cut["lines"]["has_more"] = json!(true);
+        let refused = charge(Charged::NextInvoice, &cut).unwrap_err();
+        assert!(refused.contains("more lines"), "{refused}");
+        let mut foreign = invoice(&[]);
+        foreign["currency"] = json!("eur");
+        let refused = charge(Charged::Now, &foreign).unwrap_err();
+        assert!(refused.contains("another currency"), "{refused}");
+    }
+}

@@ -1,13 +1,14 @@
 //! Invoices, their lines, and the payments towards them.
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use super::invoice_line::{CreditedItems, Line, Usage};
+pub use super::invoice_payment::{InvoicePayment, PaymentStatus};
 use super::{
     Metadata,
     subscription::CollectionMethod,
-    tax::{InvoiceTax, LineTax, TaxBehavior, total_taxes},
+    tax::{InvoiceTax, TaxBehavior, total_taxes},
 };
 use crate::engine::calendar::Period;
 use crate::state::State;
@@ -41,67 +42,6 @@ pub enum BillingReason {
     SubscriptionUpdate,
     /// What a preview shows.
     Upcoming,
-}
-
-/// What of a proration line credits which earlier lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CreditedItems {
-    /// The invoice that charged them.
-    pub invoice: String,
-    /// Its lines.
-    pub lines: Vec<String>,
-}
-
-/// What of a line is usage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Usage {
-    /// It is counted again when the invoice is finalised.
-    Counted,
-    /// Likewise, but it was used in a trial.
-    Free,
-    /// It was counted for good when its price was removed.
-    Settled,
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// `il_…`
-    pub id: String,
-    /// Amount in minor units; negative for a credit.
-    pub amount: i64,
-    /// What it is for.
-    pub description: String,
-    /// The time it is for.
-    pub period: Period,
-    /// Price charged.
-    pub price: String,
-    /// Product of the price.
-    pub product: String,
-    /// Amount for a unit; `None` for a tier's flat amount.
-    pub unit_amount: Option<Decimal>,
-    /// Units.
-    pub quantity: u64,
-    /// Subscription billed.
-    pub subscription: String,
-    /// Its item.
-    pub item: String,
-    /// `ii_…` of a proration, or of the usage of a price that was removed.
-    pub invoice_item: Option<String>,
-    /// What a proration credits, where that is on an invoice.
-    pub credited: Option<CreditedItems>,
-    /// Whether it is for usage.
-    #[serde(default)]
-    pub usage: Option<Usage>,
-    /// Ids of the lines a proration credits, on an invoice or not.
-    #[serde(default)]
-    pub credits: Vec<String>,
-    /// Its tax, if tax is calculated.
-    #[serde(default)]
-    pub tax: Option<LineTax>,
-    /// The item's metadata.
-    pub metadata: Metadata,
 }
 
 /// The customer as the invoice names them; frozen when the invoice is finalised.
@@ -410,108 +350,5 @@ fn members(value: Value) -> serde_json::Map<String, Value> {
     match value {
         Value::Object(members) => members,
         _ => serde_json::Map::new(),
-    }
-}
-
-impl Line {
-    /// Stripe's object.
-    pub fn render(&self, invoice: &Invoice, livemode: bool) -> Value {
-        let proration = self.invoice_item.is_some() && self.usage.is_none();
-        let credited = self.credited.as_ref().map(
-            |credited| json!({ "invoice": credited.invoice, "invoice_line_items": credited.lines }),
-        );
-        json!({
-            "id": self.id,
-            "object": "line_item",
-            "amount": self.amount,
-            "currency": invoice.currency,
-            "description": self.description,
-            "discount_amounts": [],
-            "discountable": !proration,
-            "discounts": [],
-            "invoice": invoice.id,
-            "livemode": livemode,
-            "metadata": self.metadata,
-            "parent": {
-                "invoice_item_details": null,
-                "subscription_item_details": {
-                    "invoice_item": self.invoice_item,
-                    "proration": proration,
-                    "proration_details": { "credited_items": credited },
-                    "subscription": self.subscription,
-                    "subscription_item": self.item,
-                },
-                "type": "subscription_item_details",
-            },
-            "period": { "end": self.period.end, "start": self.period.start },
-            "pretax_credit_amounts": [],
-            "pricing": {
-                "price_details": { "price": self.price, "product": self.product },
-                "type": "price_details",
-                "unit_amount_decimal": self.unit_amount.map(|amount| amount.normalize().to_string()),
-            },
-            "quantity": self.quantity,
-            "quantity_decimal": self.quantity.to_string(),
-            "subscription": self.subscription,
-            "subtotal": self.amount,
-            "taxes": self.tax.iter().map(|tax| tax.render(self.amount)).collect::<Vec<_>>(),
-        })
-    }
-}
-
-/// Where a payment towards an invoice stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentStatus {
-    /// Not yet made.
-    Open,
-    /// Made.
-    Paid,
-    /// Never to be made.
-    Canceled,
-}
-
-/// A payment towards an invoice.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InvoicePayment {
-    /// `inpay_…`
-    pub id: String,
-    /// The invoice.
-    pub invoice: String,
-    /// What pays it.
-    pub payment_intent: String,
-    /// Whether it is the one Stripe made itself.
-    pub is_default: bool,
-    /// Amount asked for.
-    pub amount: i64,
-    /// Currency.
-    pub currency: String,
-    /// When it was made.
-    pub created: i64,
-    /// Where it stands.
-    pub status: PaymentStatus,
-    /// When it was paid.
-    pub paid_at: Option<i64>,
-    /// When it was cancelled.
-    pub canceled_at: Option<i64>,
-}
-
-impl InvoicePayment {
-    /// Stripe's object.
-    pub fn render(&self, state: &State) -> Value {
-        json!({
-            "id": self.id,
-            "object": "invoice_payment",
-            "amount_paid": self.paid_at.map(|_| self.amount),
-            "amount_requested": self.amount,
-            "created": self.created,
-            "currency": self.currency,
-            "invoice": self.invoice,
-            "is_default": self.is_default,
-            "livemode": state.livemode,
-            "payment": { "payment_intent": self.payment_intent, "type": "payment_intent" },
-            "status": self.status,
-            "status_transitions": { "canceled_at": self.canceled_at, "paid_at": self.paid_at },
-        })
     }
 }

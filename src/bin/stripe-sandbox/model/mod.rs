@@ -6,6 +6,8 @@ pub mod charge;
 mod customer;
 mod event;
 pub mod invoice;
+mod invoice_line;
+mod invoice_payment;
 mod meter;
 pub mod payment_intent;
 mod payment_method;
