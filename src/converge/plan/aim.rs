@@ -59,7 +59,7 @@ pub(super) fn decide(
 ) -> Aim {
     let offer = Terms::of_offer(&desired.plan, &desired.offer, desired.quantity);
     let sold = items.terms();
-    let agreed = agreed(desired, items, recorded).unwrap_or_else(|| offer.clone());
+    let agreed = agreed(desired, subscription, items, recorded).unwrap_or_else(|| offer.clone());
     if sold.as_ref().is_some_and(|sold| sold.same(&offer)) || agreed.same(&offer) {
         return Aim::at_once(offer, agreed);
     }
@@ -118,7 +118,12 @@ impl Changes {
 }
 
 /// What the subscription was brought to: as the status records it, or else what it sells.
-fn agreed(desired: &Desired, items: &Items<'_>, recorded: &Recorded) -> Option<Terms> {
+fn agreed(
+    desired: &Desired,
+    subscription: &Subscription,
+    items: &Items<'_>,
+    recorded: &Recorded,
+) -> Option<Terms> {
     let Some(terms) = &recorded.terms else {
         return items.terms();
     };
@@ -131,7 +136,8 @@ fn agreed(desired: &Desired, items: &Items<'_>, recorded: &Recorded) -> Option<T
             .cloned()
             .unwrap_or_else(|| Price {
                 id: id.clone(),
-                currency: desired.offer.base.currency.clone(),
+                // It was sold on this subscription, and those have one currency for ever.
+                currency: subscription.currency.clone(),
                 ..Price::default()
             })
     };

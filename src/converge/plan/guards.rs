@@ -17,7 +17,7 @@ pub(super) fn change(
     to: &Terms,
 ) -> Option<Hold> {
     schedule(&desired.key, subscription)
-        .or_else(|| currency(desired, subscription))
+        .or_else(|| currency(desired, subscription, to))
         .or_else(|| limit(subscription, items, to))
 }
 
@@ -39,8 +39,9 @@ fn foreign_schedule<'a>(key: &TenantKey, subscription: &'a Subscription) -> Opti
     (schedule.key.as_ref() != Some(key)).then_some(schedule)
 }
 
-fn currency(desired: &Desired, subscription: &Subscription) -> Option<Hold> {
-    let wanted = &desired.offer.base.currency;
+/// What counts is what would be sold: who keeps older prices of a plan keeps their currency.
+fn currency(desired: &Desired, subscription: &Subscription, to: &Terms) -> Option<Hold> {
+    let wanted = &to.base.currency;
     (*wanted != subscription.currency).then(|| {
         Hold::stalled(
             reason::CURRENCY_LOCKED,

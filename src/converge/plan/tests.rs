@@ -3,6 +3,7 @@
 mod cases;
 mod changes;
 mod convergence;
+mod guards;
 mod model;
 mod rollouts;
 
