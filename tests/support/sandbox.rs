@@ -156,6 +156,14 @@ impl Sandbox {
         self.control(Method::POST, "/dashboard", change).await
     }
 
+    /// The customer leaves this test card (such as `pm_card_visa`) on the page of a Checkout session, and
+    /// authenticates it if asked; gives the session.
+    pub(crate) async fn complete_checkout(&self, session: &str, card: &str) -> Value {
+        let path = format!("/checkout/{session}");
+        let body = json!({"card": card, "authenticate": true});
+        self.control(Method::POST, &path, body).await
+    }
+
     /// Creates a test clock that shows `frozen_time`, in Unix seconds; gives its id.
     pub(crate) async fn test_clock(&self, frozen_time: i64) -> String {
         let clock = self

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::engine::Billing;
 use crate::model::{
-    Account, Customer, Event, EventRequest, PaymentMethod, Price, Product, SetupIntent,
-    WebhookEndpoint,
+    Account, CheckoutSession, Customer, Event, EventRequest, PaymentMethod, Price, Product,
+    SetupIntent, WebhookEndpoint,
 };
 use crate::table::Table;
 use crate::wire::StoredAnswer;
@@ -118,6 +118,9 @@ pub struct State {
     pub prices: Table<Price>,
     /// Setup intents.
     pub setup_intents: Table<SetupIntent>,
+    /// Checkout sessions, those that are over too.
+    #[serde(default)]
+    pub checkout_sessions: Table<CheckoutSession>,
     /// Events.
     pub events: Table<Event>,
     /// Webhook endpoints.
@@ -137,6 +140,9 @@ pub struct State {
     /// Who is acting now.
     #[serde(skip)]
     pub actor: Actor,
+    /// Where whoever is acting reaches the sandbox, such as `http://127.0.0.1:12111`: pages are under it.
+    #[serde(skip)]
+    pub base_url: String,
 }
 
 impl State {
@@ -154,6 +160,7 @@ impl State {
             products: Table::default(),
             prices: Table::default(),
             setup_intents: Table::default(),
+            checkout_sessions: Table::default(),
             events: Table::default(),
             webhook_endpoints: Table::default(),
             billing: Billing::default(),
@@ -162,6 +169,7 @@ impl State {
             delivering: Vec::new(),
             flushed: 0,
             actor: Actor::default(),
+            base_url: String::new(),
         };
         state.account.created = state.wall_clock();
         state

@@ -1,5 +1,7 @@
 //! `/_sandbox`: what a test or a demo may do that Stripe has no endpoint for. Plain JSON, no authentication.
 
+mod customers;
+
 use std::collections::BTreeMap;
 
 use axum::Router;
@@ -43,6 +45,7 @@ pub fn router() -> Router<App> {
         .route("/_sandbox/faults/{id}", delete(remove_fault))
         .route("/_sandbox/keys/{action}", post(keys))
         .route("/_sandbox/cards", post(cards))
+        .route("/_sandbox/checkout/{id}", post(customers::checkout))
         .route("/_sandbox/dashboard", post(dashboard))
         .route("/_sandbox/webhooks", post(webhooks))
         .route("/_sandbox/webhooks/flush", post(flush))
@@ -244,6 +247,7 @@ fn carry_out(sandbox: &mut Sandbox, edit: &Edit) -> Result<Value, StripeError> {
         ids,
         params,
         idempotency_key: None,
+        base_url: sandbox.base_url(None),
     };
     execute(sandbox.account(&caller), route, &request)
 }
