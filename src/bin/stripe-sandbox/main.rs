@@ -35,8 +35,10 @@
 //!   proves to be so. Without it such a card waits; it alone answers one that waits. Refused cards answer 402.
 //! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
 //!   amounts to: `method`, `path`, `params`.
-//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse` or `drop`;
-//!   `/_sandbox/webhooks/flush` sends what a pause kept back.
+//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse`, `drop` or `chaos`, of which
+//!   `duplicate_percent` come twice, `lose_percent` never, and each after up to `max_delay_ms`; what becomes of the
+//!   first delivery, the second, … from then on follows from `seed`. `/_sandbox/webhooks/flush` sends what a pause kept
+//!   back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`

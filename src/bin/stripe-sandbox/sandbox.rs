@@ -50,6 +50,8 @@ pub struct Sandbox {
     pub log: Log,
     /// How webhooks are delivered.
     pub webhooks: webhook::Mode,
+    /// What becomes of them in chaos.
+    pub chaos: webhook::Dice,
     /// Rate limits.
     pub limiters: HashMap<Caller, Limiter>,
     /// Idempotency keys of requests being carried out.
@@ -68,6 +70,7 @@ impl Sandbox {
             faults: Faults::default(),
             log: Log::default(),
             webhooks: webhook::Mode::Normal,
+            chaos: webhook::Dice::new(webhook::Chaos::default()),
             limiters: HashMap::new(),
             in_flight: HashSet::new(),
             dirty: false,

@@ -1,6 +1,6 @@
 //! Everything one Stripe account holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rust_decimal::Decimal;
@@ -91,7 +91,7 @@ pub enum TaxLocation {
 }
 
 /// A webhook delivery to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Delivery {
     /// Event to deliver.
     pub event: String,
@@ -133,7 +133,7 @@ pub struct State {
     pub outbox: Vec<Delivery>,
     /// Deliveries under way.
     #[serde(default)]
-    pub delivering: Vec<Delivery>,
+    pub delivering: BTreeSet<Delivery>,
     /// How many of the outbox go out although deliveries are paused.
     #[serde(skip)]
     pub flushed: usize,
@@ -166,7 +166,7 @@ impl State {
             billing: Billing::default(),
             answers: Table::default(),
             outbox: Vec::new(),
-            delivering: Vec::new(),
+            delivering: BTreeSet::new(),
             flushed: 0,
             actor: Actor::default(),
             base_url: String::new(),
