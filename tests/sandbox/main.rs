@@ -22,6 +22,7 @@ mod dunning;
 mod errors;
 mod events;
 mod finalization;
+mod hosted_invoices;
 mod idempotency;
 mod incomplete;
 mod invoices;

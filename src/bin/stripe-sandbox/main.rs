@@ -15,7 +15,8 @@
 //! # Pages
 //!
 //! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
-//! `--public-url`: the page of a Checkout session (its `url`).
+//! `--public-url`: the page of a Checkout session (its `url`), and that of an
+//! invoice (its `hosted_invoice_url`).
 //!
 //! # Control plane
 //!
@@ -28,6 +29,7 @@
 //!   `hold_after`, `delay` (with `delay_ms`). `GET` counts hits; `DELETE`, of one or all, ends holds.
 //! - `POST /_sandbox/invoices/ID/finalization`: every try to finalise an invoice fails with this `code` and `message`;
 //!   `DELETE` ends that.
+//! - `POST /_sandbox/invoices/ID/pay`: pays an open invoice on its page; `card` and `authenticate` as above.
 //! - `POST /_sandbox/keys/revoke` and `/restore`: a `key` is invalid, and valid again.
 //! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
 //! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
@@ -57,8 +59,10 @@
 //! - There are no coupons, portal or search.
 //! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
 //!   Its page asks for no address, whatever `billing_address_collection` says.
-//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
-//!   completed by changing the card's behavior in the control plane and confirming again.
+//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is completed on a
+//!   page or in the control plane; no `client_secret` opens a dialog.
+//! - `hosted_invoice_url` and a session's `url` name the host that the request reading them was sent to. `invoice_pdf`
+//!   is that page, too, and no PDF.
 //! - One API version; requests naming another are refused. The v2 API is absent.
 //! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
 //! - A change whose `expand` names a member the answer does not have is made before it is refused.

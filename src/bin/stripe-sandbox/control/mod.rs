@@ -48,6 +48,7 @@ pub fn router() -> Router<App> {
             "/_sandbox/invoices/{id}/finalization",
             post(invoices::refuse_finalization).delete(invoices::allow_finalization),
         )
+        .route("/_sandbox/invoices/{id}/pay", post(customers::pay))
         .route("/_sandbox/keys/{action}", post(keys))
         .route("/_sandbox/cards", post(cards))
         .route("/_sandbox/checkout/{id}", post(customers::checkout))

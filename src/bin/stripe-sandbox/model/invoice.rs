@@ -364,12 +364,11 @@ impl Invoice {
     }
 
     fn render_links(&self, state: &State) -> serde_json::Map<String, Value> {
-        let mode = if state.livemode { "live" } else { "test" };
-        let place = format!("{}/{mode}_{}", state.account.id, self.id);
         let finalized = self.finalized_at.is_some();
+        let page = format!("{}/i/{}", state.base_url, self.id);
         members(json!({
-            "hosted_invoice_url": finalized.then(|| format!("https://invoice.stripe.com/i/{place}?s=ap")),
-            "invoice_pdf": finalized.then(|| format!("https://pay.stripe.com/invoice/{place}/pdf?s=ap")),
+            "hosted_invoice_url": finalized.then_some(&page),
+            "invoice_pdf": finalized.then(|| format!("{page}/pdf")),
         }))
     }
 }
