@@ -61,6 +61,7 @@ pub mod portal;
 pub mod pricing;
 pub mod proration;
 pub mod renewals;
+pub mod resumption;
 pub mod schedule_starts;
 pub mod schedules;
 pub mod setups;
