@@ -231,6 +231,18 @@ async fn a_thousand_events_at_once_all_arrive_once() {
 }
 
 #[tokio::test]
+async fn what_is_due_by_the_wall_clock_is_told_though_nobody_asks() {
+    let (sandbox, receiver, ..) = listening("enabled_events[]=checkout.session.expired").await;
+    let form = "mode=setup&currency=usd&success_url=https://a.example";
+    sandbox.post("/v1/checkout/sessions", form).await;
+    sandbox
+        .settings(json!({"now_offset_seconds": 2 * 86_400}))
+        .await;
+    let told = receiver.wait_for(&sandbox, 1).await;
+    assert_eq!(told[0].event()["data"]["object"]["status"], "expired");
+}
+
+#[tokio::test]
 async fn the_secret_is_told_once() {
     let (sandbox, _, endpoint, _) = listening(ALL).await;
     let path = format!("/v1/webhook_endpoints/{endpoint}");
