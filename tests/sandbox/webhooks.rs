@@ -194,6 +194,19 @@ fn sorted_by_number(names: &[String]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_chaos_is_to_be_is_checked() {
+    let sandbox = Sandbox::start();
+    for wrong in [
+        json!({"mode": "normal", "seed": 1}),
+        json!({"mode": "chaos", "lose_percent": 101}),
+        json!({"mode": "chaos", "loose_percent": 1}),
+    ] {
+        let answer = sandbox.post("/_sandbox/webhooks", &wrong).page().await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn webhooks_in_chaos_can_all_come_twice() {
     let (sandbox, receiver, ..) = listening(ALL).await;
     let chaos = json!({"mode": "chaos", "duplicate_percent": 100, "max_delay_ms": 20});

@@ -195,7 +195,10 @@ impl Arguments {
             test: settings(25),
             live: settings(100),
             livemode: self.live_mode,
-            public_url: self.public_url.clone(),
+            public_url: self
+                .public_url
+                .as_ref()
+                .map(|url| url.trim_end_matches('/').to_owned()),
             listen_url: format!("http://{}", self.listen),
         }
     }
