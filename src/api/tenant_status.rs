@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PlanChangeStatus;
+use super::{PaymentStatus, PlanChangeStatus};
 
 /// What the operator sees in Stripe for a tenant.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -88,7 +88,9 @@ impl Default for TenantBillingStatus {
 pub enum Phase {
     /// Nothing is in Stripe yet.
     Pending,
-    /// The customer exists; the subscription waits for a payment method or the first payment.
+    /// The customer exists; the subscription waits for a payment method.
+    AwaitingPaymentMethod,
+    /// The subscription waits for its first payment, or for something to be put right first.
     AwaitingPayment,
     /// In the trial.
     Trialing,
@@ -113,14 +115,6 @@ pub struct Period {
     pub start: Time,
     /// The instant it is over.
     pub end: Time,
-}
-
-/// How a tenant pays.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentStatus {
-    /// Whether the customer has a default payment method.
-    pub method_on_file: bool,
 }
 
 /// A tenant's objects in Stripe.

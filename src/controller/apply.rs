@@ -58,7 +58,8 @@ pub(super) async fn converge(
     let mut situation = Situation {
         quote: status::recorded_quote(&tenant.status),
         approved: tenant.approved_change(),
-        ..Situation::at(Timestamp::now())
+        wall: Timestamp::now(),
+        ..Situation::at(context.now(tenant))
     };
     let mut run = Run::new(context, tenant, session, status);
     let mut observed = observed;
@@ -76,6 +77,9 @@ pub(super) async fn converge(
                 });
             }
             Next::TakeTurn => situation.turn = run.turn(desired),
+            Next::PaymentMethods(customer) => {
+                situation.attached = Some(session.latest_payment_method(customer).await?);
+            }
             Next::Step(_) | Next::Quote(_) if !fresh => {
                 run.read_again(plan.steps.first()).await?;
                 situation.now = run.now().await?;
@@ -113,6 +117,7 @@ enum Next<'a> {
     Step(&'a Step),
     Quote(&'a QuoteRequest),
     TakeTurn,
+    PaymentMethods(&'a str),
     Done,
 }
 
@@ -122,6 +127,7 @@ impl<'a> Next<'a> {
             (Some(step), _) => Self::Step(step),
             (None, Some(Ask::Quote(request))) => Self::Quote(request),
             (None, Some(Ask::Turn)) => Self::TakeTurn,
+            (None, Some(Ask::PaymentMethods(customer))) => Self::PaymentMethods(customer),
             (None, None) => Self::Done,
         }
     }

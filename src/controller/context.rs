@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::channel::mpsc;
+use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use rust_decimal::Decimal;
@@ -53,6 +54,8 @@ pub(super) struct Context {
     pub(super) resync: Duration,
     /// How many times more, or less, a plan may cost than before without a person's approval.
     pub(super) max_price_jump: Decimal,
+    /// Where customers go from the page on which they leave a payment method.
+    pub(super) payment_return_url: Option<String>,
 }
 
 impl Context {
@@ -90,6 +93,14 @@ impl Context {
         } else {
             Err(Error::NOT_LISTED)
         }
+    }
+
+    /// The time a tenant lives in: the wall clock's, or that of its test clock as last seen.
+    pub(super) fn now(&self, tenant: &Tenant) -> Timestamp {
+        let clock = tenant.test_clock();
+        clock
+            .and_then(|clock| self.mirror.clock_time(clock))
+            .unwrap_or_else(Timestamp::now)
     }
 
     /// Scans the tenant's test clock, unless it has none or that has been scanned. Says whether the

@@ -13,6 +13,7 @@ pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::observed::{Account, Customer, Observed, Subscription, SubscriptionStatus};
+use super::payment::SetupLink;
 use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
@@ -62,6 +63,8 @@ pub struct Seen<'a> {
     pub change: Option<&'a ChangeUnderWay>,
     /// The change that was made in this look.
     pub made: Option<&'a ChangeUnderWay>,
+    /// The page on which the customer is asked for a payment method.
+    pub setup: Option<&'a SetupLink>,
 }
 
 /// The facts an earlier look recorded, as the planner wants them.
@@ -81,7 +84,18 @@ pub fn recorded(status: &TenantBillingStatus) -> Recorded {
         terms,
         schedule_begun: pending.is_some_and(|pending| pending.object == SCHEDULE),
         applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
+        setup: status.payment.as_ref().and_then(SetupLink::recorded),
     }
+}
+
+/// The status once a page was made on which the customer can leave a payment method.
+pub fn with_setup(previous: &TenantBillingStatus, link: &SetupLink) -> TenantBillingStatus {
+    let mut status = previous.clone();
+    let payment = status.payment.get_or_insert_default();
+    payment.setup_url = Some(link.url.clone());
+    payment.setup_url_expires_at = Some(Time(link.expires_at));
+    payment.setup_session_id = Some(link.session.clone());
+    status
 }
 
 /// The status to record before something is created: the account is pinned, and the intent noted.
@@ -137,6 +151,9 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
         Some(seen) => {
             let reached = matches!(look.outcome, Outcome::Reached(_));
             record(&mut status, seen, reached);
+            if is_awaiting_method(&look.outcome) && status.phase == Some(Phase::AwaitingPayment) {
+                status.phase = Some(Phase::AwaitingPaymentMethod);
+            }
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
             payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
@@ -176,9 +193,7 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             start: Time(item.period_start),
             end: Time(item.period_end),
         });
-    status.payment = customer.map(|c| PaymentStatus {
-        method_on_file: c.default_payment_method.is_some(),
-    });
+    status.payment = customer.map(|c| payment(c, subscription, seen.setup));
     let mut stripe = StripeStatus {
         account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
@@ -226,6 +241,26 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
     status.stripe = Some(stripe);
 }
 
+/// How the tenant pays.
+fn payment(
+    customer: &Customer,
+    subscription: Option<&Subscription>,
+    setup: Option<&SetupLink>,
+) -> PaymentStatus {
+    let own = subscription.filter(|s| s.status.is_live());
+    let own = own.and_then(|s| s.default_payment_method.as_ref());
+    PaymentStatus {
+        method_on_file: own.is_some() || customer.default_payment_method.is_some(),
+        setup_url: setup.map(|link| link.url.clone()),
+        setup_url_expires_at: setup.map(|link| Time(link.expires_at)),
+        setup_session_id: setup.map(|link| link.session.clone()),
+    }
+}
+
+fn is_awaiting_method(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Reconciling { reason, .. } if *reason == reason::PAYMENT_METHOD_MISSING)
+}
+
 fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Phase {
     let Some(subscription) = subscription else {
         return if customer.is_some() {
@@ -234,7 +269,7 @@ fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Ph
             Phase::Pending
         };
     };
-    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
+    let ending = subscription.is_ending();
     match &subscription.status {
         SubscriptionStatus::Trialing | SubscriptionStatus::Active if ending => Phase::Canceling,
         SubscriptionStatus::Trialing => Phase::Trialing,

@@ -86,7 +86,23 @@ impl Mirror {
         clock: &str,
     ) -> Result<Vec<TenantKey>, Error> {
         let _scanning = self.scanning.lock().await;
-        self.scan(session, Some(clock)).await
+        let concerned = self.scan(session, Some(clock)).await?;
+        self.refresh_clock(session, clock).await?;
+        Ok(concerned)
+    }
+
+    /// Reads the time on a test clock again.
+    pub async fn refresh_clock(&self, session: &Session, clock: &str) -> Result<(), Error> {
+        let seen = session.test_clock(clock).await?;
+        if let Some(seen) = seen.filter(|_| self.is_of(session.account())) {
+            self.write().set_clock_time(clock, seen.frozen_time);
+        }
+        Ok(())
+    }
+
+    /// The time on a test clock, as last seen.
+    pub fn clock_time(&self, clock: &str) -> Option<Timestamp> {
+        self.read().clock_time(clock)
     }
 
     /// What is in Stripe for a tenant.
@@ -177,6 +193,8 @@ impl Mirror {
             Changed::ScheduleOf(subscription) => {
                 self.refresh_subscription(session, subscription).await?;
             }
+            // A page is no fact about a tenant; the status holds it.
+            Changed::Setup(_) => {}
         }
         Ok(())
     }
