@@ -14,6 +14,7 @@ mod account;
 mod balance;
 mod cards;
 mod catalog;
+mod checkout;
 mod clocks;
 mod control;
 mod customers;

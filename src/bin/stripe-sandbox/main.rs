@@ -12,6 +12,11 @@
 //! It prints one line, `stripe-sandbox listening on http://ADDRESS`, when it is ready, and ends on SIGTERM or
 //! SIGINT.
 //!
+//! # Pages
+//!
+//! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
+//! `--public-url`: the page of a Checkout session (its `url`).
+//!
 //! # Control plane
 //!
 //! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
@@ -25,10 +30,15 @@
 //! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
 //! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
 //!   `behavior` is `success`, `decline:CODE` or `requires_action`.
+//! - `POST /_sandbox/checkout/ID`: goes through the page of a Checkout session. `card` is a test card's name
+//!   (`pm_card_visa`), its number, or a payment method; `authenticate`, where the card asks for it, is whether its owner
+//!   proves to be so. Without it such a card waits; it alone answers one that waits. Refused cards answer 402.
 //! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
 //!   amounts to: `method`, `path`, `params`.
-//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse` or `drop`;
-//!   `/_sandbox/webhooks/flush` sends what a pause kept back.
+//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse`, `drop` or `chaos`, of which
+//!   `duplicate_percent` come twice, `lose_percent` never, and each after up to `max_delay_ms`; what becomes of the
+//!   first delivery, the second, … from then on follows from `seed`. `/_sandbox/webhooks/flush` sends what a pause kept
+//!   back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
@@ -40,7 +50,9 @@
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no coupons, Checkout, portal or search.
+//! - There are no coupons, portal or search.
+//! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
+//!   Its page asks for no address, whatever `billing_address_collection` says.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
 //!   completed by changing the card's behavior in the control plane and confirming again.
 //! - One API version; requests naming another are refused. The v2 API is absent.
@@ -79,6 +91,7 @@
 mod api;
 mod control;
 mod engine;
+mod hosted;
 mod model;
 mod net;
 mod sandbox;
@@ -120,6 +133,9 @@ struct Arguments {
     /// The control plane's requests mean live mode unless they say otherwise.
     #[arg(long)]
     live_mode: bool,
+    /// Where people's browsers reach the pages it serves [default: where a request was sent to].
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Read requests allowed in a second [default: 25 in test mode, 100 in live mode].
     #[arg(long)]
     rate_limit_read: Option<u32>,
@@ -154,6 +170,8 @@ impl Arguments {
             test: settings(25),
             live: settings(100),
             livemode: self.live_mode,
+            public_url: self.public_url.clone(),
+            listen_url: format!("http://{}", self.listen),
         }
     }
 }
@@ -184,6 +202,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (listener, address) = Listener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", arguments.listen))?;
+    app.lock().options.listen_url = format!("http://{address}");
     tokio::spawn(end_on_signal(app.clone())?);
     if let Some(file) = arguments.state.clone() {
         tokio::spawn(save_as_it_changes(app.clone(), file));
@@ -201,7 +220,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(app: App, listener: Listener) -> std::io::Result<()> {
     let shutdown = app.shutdown.clone();
-    let router = control::router().fallback(wire::serve).with_state(app);
+    let router = control::router()
+        .merge(hosted::router())
+        .fallback(wire::serve)
+        .with_state(app);
     axum::serve(
         listener,
         router.into_make_service_with_connect_info::<Scissors>(),

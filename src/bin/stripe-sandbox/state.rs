@@ -1,6 +1,6 @@
 //! Everything one Stripe account holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rust_decimal::Decimal;
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::engine::Billing;
 use crate::model::{
-    Account, Customer, Event, EventRequest, PaymentMethod, Price, Product, SetupIntent,
-    WebhookEndpoint,
+    Account, CheckoutSession, Customer, Event, EventRequest, PaymentMethod, Price, Product,
+    SetupIntent, WebhookEndpoint,
 };
 use crate::table::Table;
 use crate::wire::StoredAnswer;
@@ -91,7 +91,7 @@ pub enum TaxLocation {
 }
 
 /// A webhook delivery to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Delivery {
     /// Event to deliver.
     pub event: String,
@@ -118,6 +118,9 @@ pub struct State {
     pub prices: Table<Price>,
     /// Setup intents.
     pub setup_intents: Table<SetupIntent>,
+    /// Checkout sessions, those that are over too.
+    #[serde(default)]
+    pub checkout_sessions: Table<CheckoutSession>,
     /// Events.
     pub events: Table<Event>,
     /// Webhook endpoints.
@@ -130,13 +133,16 @@ pub struct State {
     pub outbox: Vec<Delivery>,
     /// Deliveries under way.
     #[serde(default)]
-    pub delivering: Vec<Delivery>,
+    pub delivering: BTreeSet<Delivery>,
     /// How many of the outbox go out although deliveries are paused.
     #[serde(skip)]
     pub flushed: usize,
     /// Who is acting now.
     #[serde(skip)]
     pub actor: Actor,
+    /// Where whoever is acting reaches the sandbox, such as `http://127.0.0.1:12111`: pages are under it.
+    #[serde(skip)]
+    pub base_url: String,
 }
 
 impl State {
@@ -154,14 +160,16 @@ impl State {
             products: Table::default(),
             prices: Table::default(),
             setup_intents: Table::default(),
+            checkout_sessions: Table::default(),
             events: Table::default(),
             webhook_endpoints: Table::default(),
             billing: Billing::default(),
             answers: Table::default(),
             outbox: Vec::new(),
-            delivering: Vec::new(),
+            delivering: BTreeSet::new(),
             flushed: 0,
             actor: Actor::default(),
+            base_url: String::new(),
         };
         state.account.created = state.wall_clock();
         state

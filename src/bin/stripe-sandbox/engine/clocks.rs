@@ -1,6 +1,6 @@
 //! The passing of time: what is due is done in order of time, each at its own instant.
 
-use super::{customer_deleted, invoices, lifecycle, lines, schedule_starts};
+use super::{checkout, customer_deleted, invoices, lifecycle, lines, schedule_starts};
 use crate::model::Interval;
 use crate::model::test_clock::{Advance, TestClock};
 use crate::state::State;
@@ -28,6 +28,8 @@ pub fn run(state: &mut State, clock: Option<&str>, until: i64) -> Progress {
         }
         if id.starts_with("in_") {
             invoices::run_due(state, &id, at);
+        } else if id.starts_with("cs_") {
+            checkout::run_due(state, &id);
         } else if id.starts_with("sub_sched_") {
             schedule_starts::run_due(state, &id, at);
         } else {

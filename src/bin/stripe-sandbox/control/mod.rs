@@ -1,5 +1,8 @@
 //! `/_sandbox`: what a test or a demo may do that Stripe has no endpoint for. Plain JSON, no authentication.
 
+mod customers;
+mod webhooks;
+
 use std::collections::BTreeMap;
 
 use axum::Router;
@@ -16,7 +19,6 @@ use crate::api;
 use crate::model::CardBehavior;
 use crate::sandbox::{App, Sandbox};
 use crate::state::{Newest, PastDueOutcome, Settings, State, TaxLocation};
-use crate::webhook::{Mode, Sender};
 use crate::wire::{Caller, FaultSpec, Method, Params, Request, StripeError, check_params, execute};
 
 /// An answer of the control plane.
@@ -43,9 +45,10 @@ pub fn router() -> Router<App> {
         .route("/_sandbox/faults/{id}", delete(remove_fault))
         .route("/_sandbox/keys/{action}", post(keys))
         .route("/_sandbox/cards", post(cards))
+        .route("/_sandbox/checkout/{id}", post(customers::checkout))
         .route("/_sandbox/dashboard", post(dashboard))
-        .route("/_sandbox/webhooks", post(webhooks))
-        .route("/_sandbox/webhooks/flush", post(flush))
+        .route("/_sandbox/webhooks", post(webhooks::change))
+        .route("/_sandbox/webhooks/flush", post(webhooks::flush))
         .route("/_sandbox/state", get(counts))
         .route("/_sandbox/settings", get(settings).post(change_settings))
 }
@@ -244,28 +247,9 @@ fn carry_out(sandbox: &mut Sandbox, edit: &Edit) -> Result<Value, StripeError> {
         ids,
         params,
         idempotency_key: None,
+        base_url: sandbox.base_url(None),
     };
     execute(sandbox.account(&caller), route, &request)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Webhooks {
-    mode: Mode,
-}
-
-async fn webhooks(Shared(app): Shared<App>, body: Bytes) -> Response<Body> {
-    let reply = read::<Webhooks>(&body).map(|wanted| {
-        app.lock().webhooks = wanted.mode;
-        json!({})
-    });
-    app.deliveries.notify_one();
-    respond(reply)
-}
-
-async fn flush(Shared(app): Shared<App>) -> Response<Body> {
-    Sender::flush(&app);
-    respond(Ok(json!({})))
 }
 
 async fn counts(Shared(app): Shared<App>) -> Response<Body> {
