@@ -55,13 +55,13 @@ pub(super) async fn converge(
     } else {
         Unedited::No
     };
+    let mut run = Run::new(context, tenant, session, status);
     let mut situation = Situation {
         quote: status::recorded_quote(&tenant.status),
         approved: tenant.approved_change(),
         wall: Timestamp::now(),
-        ..Situation::at(context.now(tenant))
+        ..Situation::at(run.now().await?)
     };
-    let mut run = Run::new(context, tenant, session, status);
     let mut observed = observed;
     let (mut reverted, mut made) = (Vec::new(), None);
     let mut fresh = false;
@@ -82,7 +82,6 @@ pub(super) async fn converge(
             }
             Next::Step(_) | Next::Quote(_) if !fresh => {
                 run.read_again(plan.steps.first()).await?;
-                situation.now = run.now().await?;
                 fresh = true;
             }
             Next::Quote(request) => {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use rust_decimal::Decimal;
@@ -93,14 +92,6 @@ impl Context {
         } else {
             Err(Error::NOT_LISTED)
         }
-    }
-
-    /// The time a tenant lives in: the wall clock's, or that of its test clock as last seen.
-    pub(super) fn now(&self, tenant: &Tenant) -> Timestamp {
-        let clock = tenant.test_clock();
-        clock
-            .and_then(|clock| self.mirror.clock_time(clock))
-            .unwrap_or_else(Timestamp::now)
     }
 
     /// Scans the tenant's test clock, unless it has none or that has been scanned. Says whether the

@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
-
 use super::fact::{Folded, Id, Origin, Scan, Tenants, Times, id_of, key_of};
 use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
 
@@ -30,8 +28,6 @@ pub(super) struct Index {
     pub(super) account: Option<Account>,
     complete: bool,
     clocks: HashSet<Id>,
-    /// The time on each clock, as last seen.
-    clock_times: HashMap<Id, Timestamp>,
     customers: HashMap<Id, CustomerEntry>,
     subscriptions: HashMap<Id, SubscriptionEntry>,
     /// By the tenant in the customers' metadata.
@@ -49,7 +45,6 @@ impl Index {
             account: None,
             complete: false,
             clocks: HashSet::new(),
-            clock_times: HashMap::new(),
             customers: HashMap::new(),
             subscriptions: HashMap::new(),
             customers_of: HashMap::new(),
@@ -68,16 +63,6 @@ impl Index {
 
     pub(super) fn is_clock_complete(&self, clock: &str) -> bool {
         self.clocks.contains(clock)
-    }
-
-    pub(super) fn clock_time(&self, clock: &str) -> Option<Timestamp> {
-        self.clock_times.get(clock).copied()
-    }
-
-    pub(super) fn set_clock_time(&mut self, clock: &str, time: Timestamp) {
-        // Clocks only go forward, so of two answers the later time is the newer one.
-        let known = self.clock_times.entry(clock.into()).or_insert(time);
-        *known = time.max(*known);
     }
 
     pub(super) fn counts(&self) -> (usize, usize) {

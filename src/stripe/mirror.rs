@@ -86,23 +86,7 @@ impl Mirror {
         clock: &str,
     ) -> Result<Vec<TenantKey>, Error> {
         let _scanning = self.scanning.lock().await;
-        let concerned = self.scan(session, Some(clock)).await?;
-        self.refresh_clock(session, clock).await?;
-        Ok(concerned)
-    }
-
-    /// Reads the time on a test clock again.
-    pub async fn refresh_clock(&self, session: &Session, clock: &str) -> Result<(), Error> {
-        let seen = session.test_clock(clock).await?;
-        if let Some(seen) = seen.filter(|_| self.is_of(session.account())) {
-            self.write().set_clock_time(clock, seen.frozen_time);
-        }
-        Ok(())
-    }
-
-    /// The time on a test clock, as last seen.
-    pub fn clock_time(&self, clock: &str) -> Option<Timestamp> {
-        self.read().clock_time(clock)
+        self.scan(session, Some(clock)).await
     }
 
     /// What is in Stripe for a tenant.

@@ -93,7 +93,8 @@ impl<'a> Run<'a> {
             .ok_or(Error::NOT_LISTED)
     }
 
-    /// Now: the wall clock, or the frozen time of the tenant's test clock.
+    /// Now: the wall clock, or the frozen time of the tenant's test clock, which is asked for at each
+    /// look: test clocks are for trying things out, and by few.
     pub(super) async fn now(&self) -> Result<Timestamp, Error> {
         match self.tenant.test_clock() {
             Some(clock) => Ok(self
