@@ -189,6 +189,21 @@ impl Sandbox {
         self.control(Method::POST, &path, body).await
     }
 
+    /// The customer pays an open invoice on its page with this test card, and authenticates it if asked; gives the
+    /// invoice.
+    pub(crate) async fn pay_hosted(&self, invoice: &str, card: &str) -> Value {
+        let path = format!("/invoices/{invoice}/pay");
+        let body = json!({"card": card, "authenticate": true});
+        self.control(Method::POST, &path, body).await
+    }
+
+    /// The customer proves who they are for a payment that awaits it; gives the invoice.
+    pub(crate) async fn authenticate_payment(&self, invoice: &str) -> Value {
+        let path = format!("/invoices/{invoice}/pay");
+        self.control(Method::POST, &path, json!({"authenticate": true}))
+            .await
+    }
+
     /// Creates a test clock that shows `frozen_time`, in Unix seconds; gives its id.
     pub(crate) async fn test_clock(&self, frozen_time: i64) -> String {
         let clock = self

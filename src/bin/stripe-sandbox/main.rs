@@ -15,7 +15,8 @@
 //! # Pages
 //!
 //! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
-//! `--public-url`: the page of a Checkout session (its `url`).
+//! `--public-url`: the page of a Checkout session (its `url`), and that of an
+//! invoice (its `hosted_invoice_url`).
 //!
 //! # Control plane
 //!
@@ -26,6 +27,9 @@
 //!   (requests let through first), `times` (0: until deleted), and `kind`: `status` (with `status`, `body`
 //!   `json` or `html`, `retry_after`, `should_retry`), `drop_before`, `drop_after`, `hold_before`,
 //!   `hold_after`, `delay` (with `delay_ms`). `GET` counts hits; `DELETE`, of one or all, ends holds.
+//! - `POST /_sandbox/invoices/ID/finalization`: every try to finalise an invoice fails with this `code` and `message`;
+//!   `DELETE` ends that.
+//! - `POST /_sandbox/invoices/ID/pay`: pays an open invoice on its page; `card` and `authenticate` as above.
 //! - `POST /_sandbox/keys/revoke` and `/restore`: a `key` is invalid, and valid again.
 //! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
 //! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
@@ -44,7 +48,9 @@
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
 //!   (`{"BR": "not_collecting"}`), `meter_lag_seconds` (how long meter events stay out of
 //!   summaries and previews), `newest_meter_event` (which event of a window counts: `received`, the one received
-//!   last, or `timestamp`, the latest by its own account); `GET` shows them.
+//!   last, or `timestamp`, the latest by its own account), `unknown_tax_location` (what becomes of an invoice which Stripe
+//!   finalises by itself when nobody knows where its customer is: `untaxed`, what Stripe documents today, or `fails`,
+//!   what it did until November 2024), `keep_drafts` (no draft is finalised by itself); `GET` shows them.
 //!
 //! # Where it differs from Stripe
 //!
@@ -53,8 +59,10 @@
 //! - There are no coupons, portal or search.
 //! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
 //!   Its page asks for no address, whatever `billing_address_collection` says.
-//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
-//!   completed by changing the card's behavior in the control plane and confirming again.
+//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is completed on a
+//!   page or in the control plane; no `client_secret` opens a dialog.
+//! - `hosted_invoice_url` and a session's `url` name the host that the request reading them was sent to. `invoice_pdf`
+//!   is that page, too, and no PDF.
 //! - One API version; requests naming another are refused. The v2 API is absent.
 //! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
 //! - A change whose `expand` names a member the answer does not have is made before it is refused.
@@ -112,7 +120,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::net::{Listener, Scissors};
 use crate::sandbox::{App, Options, Sandbox};
-use crate::state::{Newest, PastDueOutcome, Settings};
+use crate::state::{Newest, PastDueOutcome, Settings, UnknownLocation};
 
 /// A stateful stand-in for Stripe.
 #[derive(Debug, Parser)]
@@ -165,6 +173,8 @@ impl Arguments {
             newest_meter_event: Newest::default(),
             tax_percent: Decimal::ZERO,
             tax_locations: BTreeMap::new(),
+            unknown_tax_location: UnknownLocation::default(),
+            keep_drafts: false,
         };
         Options {
             test: settings(25),

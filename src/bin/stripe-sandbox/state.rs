@@ -74,6 +74,23 @@ pub struct Settings {
     /// Countries for which automatic tax says something else than that it supports them.
     #[serde(default)]
     pub tax_locations: BTreeMap<String, TaxLocation>,
+    /// What Stripe, finalising by itself, makes of not knowing a customer's place.
+    #[serde(default)]
+    pub unknown_tax_location: UnknownLocation,
+    /// Whether drafts stay drafts until somebody finalises them.
+    #[serde(default)]
+    pub keep_drafts: bool,
+}
+
+/// What becomes of an invoice that is to be taxed when nobody knows where its customer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownLocation {
+    /// It is finalised without tax, and automatic tax is turned off: what Stripe does since November 2024.
+    #[default]
+    Untaxed,
+    /// It stays a draft: what Stripe did before.
+    Fails,
 }
 
 /// What automatic tax makes of where a customer is.

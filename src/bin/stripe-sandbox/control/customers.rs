@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Refusal, Reply, read, respond};
-use crate::hosted::{self, checkout};
+use crate::hosted::{self, checkout, invoice};
 use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::StripeError;
@@ -56,6 +56,25 @@ pub(super) async fn checkout(
             let session = state.checkout_sessions.get(&id);
             Ok(session
                 .map(|session| session.render(state))
+                .unwrap_or_default())
+        })
+    });
+    respond(reply)
+}
+
+/// Pays an open invoice on its page, or leaves it where the card's issuer asks for its owner.
+pub(super) async fn pay(
+    Shared(app): Shared<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response<Body> {
+    let reply = read::<Payer>(&body).and_then(|payer| {
+        let has = |state: &State| invoice::has(state, &id);
+        act_on(&app, "invoice", &id, has, |state| {
+            invoice::pay(state, &id, payer.card.as_deref(), payer.authenticate)?;
+            let invoice = state.billing.invoices.get(&id);
+            Ok(invoice
+                .map(|invoice| invoice.render(state))
                 .unwrap_or_default())
         })
     });

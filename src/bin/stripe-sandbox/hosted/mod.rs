@@ -5,6 +5,7 @@
 mod cards;
 pub mod checkout;
 mod html;
+pub mod invoice;
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
@@ -18,7 +19,10 @@ use crate::state::{Actor, State};
 
 /// The pages' routes.
 pub fn router() -> Router<App> {
-    Router::new().route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
+    Router::new()
+        .route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
+        .route("/i/{id}", get(invoice::show).post(invoice::submit))
+        .route("/i/{id}/pdf", get(invoice::show))
 }
 
 /// Does something in the account that has what a page is about, after what is due by now; `None` if no account has.
