@@ -1,6 +1,7 @@
 //! The status of both kinds: pure functions of everything known.
 
 mod change;
+mod payment;
 mod plan;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
 use crate::api::{
-    ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
+    ConditionType, Drift, DriftClass, PendingCreate, Period, Phase, StripeStatus,
     TenantBillingStatus, reason,
 };
 
@@ -139,7 +140,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             record(&mut status, seen, reached);
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
-            payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
+            payment::conditions(&mut conditions, seen.observed, status.stripe.as_ref());
             drift_condition(&mut conditions, &status.drift);
         }
     }
@@ -176,9 +177,7 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             start: Time(item.period_start),
             end: Time(item.period_end),
         });
-    status.payment = customer.map(|c| PaymentStatus {
-        method_on_file: c.default_payment_method.is_some(),
-    });
+    status.payment = customer.map(payment::status);
     let mut stripe = StripeStatus {
         account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
@@ -313,59 +312,4 @@ fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
         )
     };
     conditions.set(ConditionType::Drifted, truth, reason, &message);
-}
-
-fn payment_conditions(
-    conditions: &mut Conditions<'_>,
-    observed: &Observed,
-    stripe: Option<&StripeStatus>,
-) {
-    let Some(customer) = observed.customers.first() else {
-        return;
-    };
-    let recorded_id = stripe.and_then(|s| s.subscription_id.as_ref());
-    let subscription = subscription_of(observed, recorded_id).filter(|s| s.status.is_live());
-    let method = customer.default_payment_method.is_some()
-        || subscription.is_some_and(|s| s.default_payment_method.is_some());
-    let (why, message) = if method {
-        (
-            reason::PAYMENT_METHOD_ON_FILE,
-            "there is a default payment method".to_owned(),
-        )
-    } else {
-        let message = format!("{} has no default payment method", customer.id);
-        (reason::PAYMENT_METHOD_MISSING, message)
-    };
-    conditions.set(
-        ConditionType::PaymentMethodReady,
-        method.into(),
-        why,
-        &message,
-    );
-    let Some(subscription) = subscription else {
-        return;
-    };
-    let (truth, why, message) = match subscription.status {
-        SubscriptionStatus::PastDue => (
-            Truth::False,
-            reason::PAST_DUE,
-            "a payment failed; Stripe is retrying it",
-        ),
-        SubscriptionStatus::Unpaid => (
-            Truth::False,
-            reason::UNPAID,
-            "Stripe gave up retrying a payment",
-        ),
-        SubscriptionStatus::Incomplete => (
-            Truth::False,
-            reason::AWAITING_PAYMENT,
-            "the first payment is open",
-        ),
-        _ => (
-            Truth::True,
-            reason::NOTHING_OVERDUE,
-            "no payment is overdue",
-        ),
-    };
-    conditions.set(ConditionType::PaymentCurrent, truth, why, message);
 }
