@@ -2,10 +2,15 @@
 //!
 //! Produced by the `stripe` room from its views; kept by the mirror, so it is small on purpose.
 
+mod dispute;
+mod invoice;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
+pub use self::invoice::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
 use crate::api::{Address, Interval};
 
 /// Whose an object is: the tenant's id under an operator installation.
@@ -296,4 +301,17 @@ pub struct Observed {
     pub deleted_customer: Option<String>,
     /// Every subscription, live or ended, of those customers.
     pub subscriptions: Vec<Subscription>,
+    /// Their invoices that are not settled, the oldest first.
+    pub invoices: Vec<Invoice>,
+    /// What they dispute, or did lately, the oldest first; `None` when that could not be read.
+    pub disputes: Option<Disputes>,
+}
+
+/// What is called in question about a tenant's payments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disputes {
+    /// Disputes and inquiries, open and closed.
+    pub disputes: Vec<Dispute>,
+    /// Early fraud warnings that can be acted on.
+    pub warnings: Vec<FraudWarning>,
 }

@@ -6,6 +6,8 @@
 //! without a new API version.
 
 mod catalogue;
+mod dispute;
+mod invoice;
 mod preview;
 mod schedule;
 
@@ -14,6 +16,8 @@ use miniserde::Deserialize;
 use miniserde::json::Value;
 
 pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
+pub(super) use self::dispute::{DisputeView, FraudWarningView};
+pub(super) use self::invoice::{InvoicePaymentView, InvoiceView};
 pub(super) use self::preview::PreviewView;
 pub(super) use self::schedule::ScheduleView;
 use super::error::{Class, Error};
@@ -337,6 +341,8 @@ pub(super) fn name_of_unreadable(body: &str) -> Option<String> {
                     reads::<SubscriptionView>(&text)
                 }
                 Some(Value::String(kind)) if kind == "price" => reads::<PriceView>(&text),
+                Some(Value::String(kind)) if kind == "invoice" => reads::<InvoiceView>(&text),
+                Some(Value::String(kind)) if kind == "dispute" => reads::<DisputeView>(&text),
                 Some(Value::String(kind)) if kind == "event" => reads::<EventView>(&text),
                 _ => true,
             },
