@@ -27,6 +27,8 @@ pub(super) struct Converged {
     pub(super) observed: Observed,
     /// What is left: no steps, perhaps a hold.
     pub(super) plan: Plan,
+    /// Now, by the clock that the tenant lives on.
+    pub(super) now: Timestamp,
     /// Differences that were drift and were put right.
     pub(super) reverted: Vec<Difference>,
     /// The change of what is sold that was made.
@@ -61,6 +63,8 @@ pub(super) async fn converge(
         ..Situation::at(Timestamp::now())
     };
     let mut run = Run::new(context, tenant, session, status);
+    // On a test clock the wall's time says nothing about what is late.
+    situation.now = run.now().await?;
     let mut observed = observed;
     let (mut reverted, mut made) = (Vec::new(), None);
     let mut fresh = false;
@@ -71,6 +75,7 @@ pub(super) async fn converge(
                 return Ok(Converged {
                     observed,
                     plan,
+                    now: situation.now,
                     reverted,
                     made,
                 });

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::money;
 use super::observed::{Price, TenantKey};
 use crate::api::{
-    CustomerDetails, DowngradeTiming, Existing, Lifecycle, PlanChangePolicy, Proration, Rollout,
-    TaxPolicy, TenantBillingSpec, UpgradeTiming,
+    CustomerDetails, DowngradeTiming, Existing, Lifecycle, OnDispute, PlanChangePolicy, Proration,
+    Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
 };
 
 /// A field of a manifest that cannot be, and the cure.
@@ -58,6 +58,8 @@ pub struct Desired {
     pub trial: TrialTerms,
     /// Whether to be subscribed.
     pub lifecycle: Lifecycle,
+    /// What to do while a payment is disputed.
+    pub on_dispute: OnDispute,
     /// The clock the customer is to live on.
     pub test_clock: Option<String>,
 }
@@ -256,6 +258,7 @@ pub fn tenant(
         change: change_policy(spec.plan_change.as_ref(), &plan.offer.base.currency)?,
         rollout: plan.rollout.clone(),
         tax: spec.tax.clone(),
+        on_dispute: spec.disputes.clone().unwrap_or_default().on_open,
         trial,
         lifecycle: spec.lifecycle,
         test_clock: spec.test_clock.clone(),

@@ -1,6 +1,7 @@
 //! The status of both kinds: pure functions of everything known.
 
 mod change;
+mod dispute;
 mod payment;
 mod plan;
 
@@ -53,6 +54,8 @@ pub struct Seen<'a> {
     pub desired: Option<&'a Desired>,
     /// What is, after the steps.
     pub observed: &'a Observed,
+    /// Now, by the clock that the tenant lives on.
+    pub now: Timestamp,
     /// Differences put right in this look.
     pub reverted: Vec<Difference>,
     /// Differences that stand.
@@ -130,6 +133,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             for kind in [
                 ConditionType::PaymentMethodReady,
                 ConditionType::PaymentCurrent,
+                ConditionType::Disputed,
                 ConditionType::Drifted,
             ] {
                 conditions.keep(kind);
@@ -140,7 +144,10 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             record(&mut status, seen, reached);
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
-            payment::conditions(&mut conditions, seen.observed, status.stripe.as_ref());
+            payment::record(&mut status, seen, look.now);
+            payment::conditions(&mut conditions, seen, &status);
+            dispute::record(&mut status, seen.observed.disputes.as_ref());
+            dispute::condition(&mut conditions, seen);
             drift_condition(&mut conditions, &status.drift);
         }
     }
@@ -177,7 +184,6 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             start: Time(item.period_start),
             end: Time(item.period_end),
         });
-    status.payment = customer.map(payment::status);
     let mut stripe = StripeStatus {
         account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,

@@ -23,7 +23,9 @@ pub(super) use self::schedule::ScheduleView;
 use super::error::{Class, Error};
 use super::event_view::EventView;
 use crate::api::Address;
-use crate::converge::observed::{Customer, Found, Item, Subscription, TaxLocation, TenantKey};
+use crate::converge::observed::{
+    CollectionPause, Customer, Found, HoldMark, Item, Subscription, TaxLocation, TenantKey,
+};
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -47,6 +49,8 @@ pub(super) struct MetadataView {
     trial_days: Option<String>,
     #[serde(rename = "tenantbilling_canceled_by")]
     canceled_by: Option<String>,
+    #[serde(rename = "tenantbilling_held_by")]
+    held_by: Option<String>,
 }
 
 impl MetadataView {
@@ -164,7 +168,14 @@ pub(super) struct SubscriptionView {
     discounts: Option<Vec<Value>>,
     default_payment_method: Option<Value>,
     default_source: Option<Value>,
+    pause_collection: Option<PauseView>,
     test_clock: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct PauseView {
+    behavior: Option<String>,
+    resumes_at: Option<i64>,
 }
 
 impl SubscriptionView {
@@ -228,12 +239,26 @@ impl TryFrom<SubscriptionView> for Subscription {
             automatic_tax: view.automatic_tax.and_then(|tax| tax.enabled) == Some(true),
             discounts: ids_of(view.discounts),
             canceled_by_manifest: filled(metadata.canceled_by).is_some(),
+            collection_paused: view
+                .pause_collection
+                .map(|pause| pause.read(&id))
+                .transpose()?,
+            held: filled(metadata.held_by).map(|mark| HoldMark::read(&mark)),
             // A person can write anything into metadata; what is no number says nothing.
             trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),
             default_payment_method: id_of(view.default_payment_method)
                 .or_else(|| id_of(view.default_source)),
             test_clock: id_of(view.test_clock),
             id,
+        })
+    }
+}
+
+impl PauseView {
+    fn read(self, id: &str) -> Result<CollectionPause, Error> {
+        Ok(CollectionPause {
+            behavior: self.behavior.unwrap_or_default(),
+            resumes_at: optional_time(id, "pause_collection.resumes_at", self.resumes_at)?,
         })
     }
 }

@@ -11,8 +11,8 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
 use crate::api::{
-    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, Proration,
-    Rollout, TaxPolicy, UpgradeTiming,
+    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, OnDispute,
+    Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer, TrialTerms};
 use crate::converge::observed::{
@@ -77,6 +77,7 @@ fn desired() -> Desired {
         tax: None,
         trial: TrialTerms::Plan(14),
         lifecycle: Lifecycle::Active,
+        on_dispute: OnDispute::Report,
         test_clock: None,
     }
 }
@@ -118,6 +119,8 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         automatic_tax: false,
         discounts: Vec::new(),
         canceled_by_manifest: false,
+        collection_paused: None,
+        held: None,
         trial_days: Some(14),
         default_payment_method: None,
         test_clock: None,
