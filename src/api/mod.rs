@@ -4,20 +4,26 @@
 //! Rustdoc in this module is what `kubectl explain` prints, so it speaks to the person who writes
 //! manifests. Nothing here does IO.
 
+mod access;
+mod attention;
 mod billing_plan;
 mod condition;
+mod dispute;
 mod lenient;
 mod payment;
 mod plan_change;
 mod tenant_billing;
 mod tenant_status;
 
+pub use access::{AccessLevel, AccessStatus};
+pub use attention::{ActionRequired, InvoiceSummary};
 pub use billing_plan::{
     Aggregation, BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, CurrentPrice,
     Existing, Granularity, Interval, OlderPrice, PlanMeter, PlanPrice, PlanTrial, Rate, Rollout,
     RolloutStatus, TaxBehavior, UsagePrice, UsageTier,
 };
 pub use condition::{ConditionType, reason};
+pub use dispute::{DisputePolicy, DisputeSummary, FraudWarningSummary, OnDispute};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
 pub use payment::{
     Collection, IfNoPaymentMethod, PaymentPolicy, PaymentRequirement, PaymentStatus, Trial,
@@ -83,6 +89,9 @@ pub mod metadata {
     /// Present on a subscription whose cancellation a manifest asked for, as opposed to one that
     /// the customer or a person in the Dashboard cancelled.
     pub const CANCELED_BY: &str = "tenantbilling_canceled_by";
+    /// Present on a subscription whose collection the operator has paused: the dispute it was paused
+    /// for, `@`, and since when, in Unix seconds.
+    pub const HELD_BY: &str = "tenantbilling_held_by";
 }
 
 /// The definitions of both kinds, in the order in which they are to be applied.

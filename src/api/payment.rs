@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ActionRequired;
+
 /// How the tenant pays, and when a payment method has to be on file.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -126,4 +128,8 @@ pub struct PaymentStatus {
     /// The Checkout Session behind that page (`cs_…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_session_id: Option<String>,
+
+    /// What the customer has to do, while there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_required: Option<ActionRequired>,
 }

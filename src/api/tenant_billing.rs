@@ -4,7 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Trial};
+use super::{
+    DisputePolicy, PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Trial,
+};
 
 /// What one tenant is to be sold. The operator keeps one customer and one live subscription in
 /// Stripe as this manifest says, and reports in the status what it sees there.
@@ -22,6 +24,7 @@ use super::{PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Tri
     printcolumn(name = "Tenant", type_ = "string", json_path = ".status.tenantId"),
     printcolumn(name = "Plan", type_ = "string", json_path = ".spec.plan"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Access", type_ = "string", json_path = ".status.access.level"),
     printcolumn(
         name = "Drift",
         type_ = "string",
@@ -111,6 +114,10 @@ pub struct TenantBillingSpec {
     /// as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<TaxPolicy>,
+
+    /// What to do when the customer disputes a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disputes: Option<DisputePolicy>,
 
     /// The tenant's own trial, instead of the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,8 @@ pub(super) struct Converged {
     pub(super) observed: Observed,
     /// What is left: no steps, perhaps a hold.
     pub(super) plan: Plan,
+    /// Now, by the clock that the tenant lives on.
+    pub(super) now: Timestamp,
     /// Differences that were drift and were put right.
     pub(super) reverted: Vec<Difference>,
     /// The change of what is sold that was made.
@@ -72,6 +74,7 @@ pub(super) async fn converge(
                 return Ok(Converged {
                     observed,
                     plan,
+                    now: situation.now,
                     reverted,
                     made,
                 });

@@ -14,6 +14,7 @@ use super::tenant::Tenant;
 use crate::api::{PlanChangeState, TenantBillingStatus, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
+use crate::converge::news::{self, News, Tone};
 use crate::converge::observed::Account;
 use crate::converge::status::{self, Look, Seen};
 
@@ -56,12 +57,9 @@ pub(super) async fn report(
 ) -> Result<Action, Error> {
     let Looked { outcome, seen } = looked;
     let due = seen.as_ref().and_then(|seen| due_in(tenant, &seen.2));
-    let stalled = matches!(outcome, Outcome::Stalled { .. });
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
     let status = tenant_status(tenant, recorded, outcome, seen);
-    if stalled {
-        warn_once(tenant, context, &status).await;
-    }
+    tell(tenant, context, &status).await;
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
     context.note_written(tenant.reference(), version);
@@ -144,6 +142,7 @@ fn tenant_status(
         account: &account,
         desired: Some(&desired),
         observed: &converged.observed,
+        now: converged.now,
         reverted: converged.reverted,
         reported: converged.plan.reported,
         agreed: converged.plan.agreed.as_ref(),
@@ -176,21 +175,25 @@ fn is_failure(reason: &str) -> bool {
     .contains(&reason)
 }
 
-/// Tells of a new stall, not of one that is known.
-async fn warn_once(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
-    let stall = |status: &TenantBillingStatus| {
-        let stalled = status.conditions.iter().find(|c| c.type_ == "Stalled");
-        stalled.map(|c| (c.reason.clone(), c.message.clone()))
-    };
-    let now = stall(status);
-    if now == stall(&tenant.status) {
-        return;
-    }
-    if let Some((reason, message)) = now {
-        tracing::warn!(tenant = tenant.key.tenant, reason, message, "stalled");
-        context
-            .events
-            .warning(tenant.object.as_ref(), &reason, &message)
-            .await;
+/// Tells what begins, and what is over.
+async fn tell(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
+    let object = tenant.object.as_ref();
+    for news in news::between(&tenant.status.conditions, &status.conditions) {
+        let News {
+            tone,
+            reason,
+            message,
+        } = news;
+        let id = &tenant.key.tenant;
+        match tone {
+            Tone::Warning => {
+                tracing::warn!(tenant = id, reason, message, "needs somebody");
+                context.events.warning(object, &reason, &message).await;
+            }
+            Tone::Normal => {
+                tracing::info!(tenant = id, reason, message, "is over");
+                context.events.normal(object, &reason, &message).await;
+            }
+        }
     }
 }

@@ -16,8 +16,8 @@ use super::observed::{Price, TenantKey};
 use super::payment::{CollectionMethod, PaymentTerms};
 use super::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 use crate::api::{
-    CustomerDetails, DowngradeTiming, Existing, Lifecycle, PaymentRequirement, PlanChangePolicy,
-    Proration, Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
+    CustomerDetails, DowngradeTiming, Existing, Lifecycle, OnDispute, PaymentRequirement,
+    PlanChangePolicy, Proration, Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
 };
 
 /// A field of a manifest that cannot be, and the cure.
@@ -67,6 +67,8 @@ pub struct Desired {
     pub payment: PaymentTerms,
     /// Whether to be subscribed.
     pub lifecycle: Lifecycle,
+    /// What to do while a payment is disputed.
+    pub on_dispute: OnDispute,
     /// The clock the customer is to live on.
     pub test_clock: Option<String>,
 }
@@ -201,6 +203,7 @@ pub fn tenant(
         change: change_policy(spec.plan_change.as_ref(), &plan.offer.base.currency)?,
         rollout: plan.rollout.clone(),
         tax: spec.tax.clone(),
+        on_dispute: spec.disputes.clone().unwrap_or_default().on_open,
         trial,
         trial_ending: TrialEnding::of(written),
         payment: PaymentTerms::of(spec.payment.as_ref(), return_url),

@@ -10,11 +10,14 @@
 //!                                                status::tenant <-----+--> TenantBillingStatus
 //! ```
 
+pub mod access;
 pub mod catalogue;
+pub mod concern;
 pub mod conditions;
 pub mod currency;
 pub mod desired;
 pub mod money;
+pub mod news;
 pub mod observed;
 pub mod payment;
 pub mod plan;

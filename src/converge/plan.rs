@@ -255,7 +255,7 @@ pub fn tenant(
     match own.live.as_slice() {
         [] => subscribe::subscribe(&mut plan, desired, customer, &own, recorded, situation),
         [one] => {
-            running::converge(&mut plan, desired, customer, one, recorded, situation);
+            running::converge(&mut plan, desired, observed, one, recorded, situation);
             if plan
                 .steps
                 .iter()

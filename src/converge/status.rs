@@ -1,6 +1,8 @@
 //! The status of both kinds: pure functions of everything known.
 
 mod change;
+mod dispute;
+mod payment;
 mod plan;
 
 use std::time::Duration;
@@ -18,7 +20,7 @@ use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
 use crate::api::{
-    ConditionType, Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
+    ConditionType, Drift, DriftClass, PendingCreate, Period, Phase, StripeStatus,
     TenantBillingStatus, reason,
 };
 
@@ -53,6 +55,8 @@ pub struct Seen<'a> {
     pub desired: Option<&'a Desired>,
     /// What is, after the steps.
     pub observed: &'a Observed,
+    /// Now, by the clock that the tenant lives on.
+    pub now: Timestamp,
     /// Differences put right in this look.
     pub reverted: Vec<Difference>,
     /// Differences that stand.
@@ -143,6 +147,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             for kind in [
                 ConditionType::PaymentMethodReady,
                 ConditionType::PaymentCurrent,
+                ConditionType::Disputed,
                 ConditionType::Drifted,
             ] {
                 conditions.keep(kind);
@@ -156,7 +161,10 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             }
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
-            payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
+            payment::record(&mut status, seen, look.now);
+            payment::conditions(&mut conditions, seen, &status);
+            dispute::record(&mut status, seen.observed.disputes.as_ref());
+            dispute::condition(&mut conditions, seen);
             drift_condition(&mut conditions, &status.drift);
         }
     }
@@ -193,7 +201,6 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             start: Time(item.period_start),
             end: Time(item.period_end),
         });
-    status.payment = customer.map(|c| payment(c, subscription, seen.setup));
     let mut stripe = StripeStatus {
         account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
@@ -239,22 +246,6 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
         stripe.quantity = agreed.map(|terms| terms.quantity);
     }
     status.stripe = Some(stripe);
-}
-
-/// How the tenant pays.
-fn payment(
-    customer: &Customer,
-    subscription: Option<&Subscription>,
-    setup: Option<&SetupLink>,
-) -> PaymentStatus {
-    let own = subscription.filter(|s| s.status.is_live());
-    let own = own.and_then(|s| s.default_payment_method.as_ref());
-    PaymentStatus {
-        method_on_file: own.is_some() || customer.default_payment_method.is_some(),
-        setup_url: setup.map(|link| link.url.clone()),
-        setup_url_expires_at: setup.map(|link| Time(link.expires_at)),
-        setup_session_id: setup.map(|link| link.session.clone()),
-    }
 }
 
 fn is_awaiting_method(outcome: &Outcome) -> bool {
@@ -348,59 +339,4 @@ fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
         )
     };
     conditions.set(ConditionType::Drifted, truth, reason, &message);
-}
-
-fn payment_conditions(
-    conditions: &mut Conditions<'_>,
-    observed: &Observed,
-    stripe: Option<&StripeStatus>,
-) {
-    let Some(customer) = observed.customers.first() else {
-        return;
-    };
-    let recorded_id = stripe.and_then(|s| s.subscription_id.as_ref());
-    let subscription = subscription_of(observed, recorded_id).filter(|s| s.status.is_live());
-    let method = customer.default_payment_method.is_some()
-        || subscription.is_some_and(|s| s.default_payment_method.is_some());
-    let (why, message) = if method {
-        (
-            reason::PAYMENT_METHOD_ON_FILE,
-            "there is a default payment method".to_owned(),
-        )
-    } else {
-        let message = format!("{} has no default payment method", customer.id);
-        (reason::PAYMENT_METHOD_MISSING, message)
-    };
-    conditions.set(
-        ConditionType::PaymentMethodReady,
-        method.into(),
-        why,
-        &message,
-    );
-    let Some(subscription) = subscription else {
-        return;
-    };
-    let (truth, why, message) = match subscription.status {
-        SubscriptionStatus::PastDue => (
-            Truth::False,
-            reason::PAST_DUE,
-            "a payment failed; Stripe is retrying it",
-        ),
-        SubscriptionStatus::Unpaid => (
-            Truth::False,
-            reason::UNPAID,
-            "Stripe gave up retrying a payment",
-        ),
-        SubscriptionStatus::Incomplete => (
-            Truth::False,
-            reason::AWAITING_PAYMENT,
-            "the first payment is open",
-        ),
-        _ => (
-            Truth::True,
-            reason::NOTHING_OVERDUE,
-            "no payment is overdue",
-        ),
-    };
-    conditions.set(ConditionType::PaymentCurrent, truth, why, message);
 }

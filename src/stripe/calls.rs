@@ -1,6 +1,7 @@
 //! The calls the operator makes, answered in facts.
 
 mod catalogue;
+mod records;
 
 use jiff::Timestamp;
 use miniserde::Deserialize;
@@ -16,6 +17,7 @@ use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
+pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
 use super::event_view::{Event, EventView};
 use super::idempotency::key_for_step;

@@ -14,7 +14,7 @@ use jiff::{Timestamp, ToSpan as _};
 use super::*;
 use crate::api::{
     Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, IfNoPaymentMethod, Interval,
-    PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
+    OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer};
 use crate::converge::observed::{
@@ -87,6 +87,7 @@ fn desired() -> Desired {
             ..PaymentTerms::default()
         },
         lifecycle: Lifecycle::Active,
+        on_dispute: OnDispute::Report,
         test_clock: None,
     }
 }
@@ -133,6 +134,8 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         if_no_payment_method: Some(IfNoPaymentMethod::Pause),
         collection: CollectionMethod::Automatic,
         pause: None,
+        collection_paused: None,
+        held: None,
         default_payment_method: None,
         test_clock: None,
     }

@@ -2,5 +2,7 @@
 
 mod items;
 mod mirror;
+mod records;
+mod shelf;
 mod subscribers;
 mod transport;
