@@ -4,7 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DisputePolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus};
+use super::{
+    DisputePolicy, PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Trial,
+};
 
 /// What one tenant is to be sold. The operator keeps one customer and one live subscription in
 /// Stripe as this manifest says, and reports in the status what it sees there.
@@ -121,6 +123,10 @@ pub struct TenantBillingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
 
+    /// How the tenant pays, and when a payment method has to be on file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentPolicy>,
+
     /// Whether the tenant is to be subscribed. `Active` (the default): yes; it also takes back a
     /// cancellation that a manifest asked for, while one that the customer asked for is respected.
     /// `CancelAtPeriodEnd`: until the end of the period or trial that is running. `Canceled`: no; a
@@ -201,16 +207,6 @@ pub struct Address {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Z]{2}$"))]
     pub country: Option<String>,
-}
-
-/// The tenant's trial.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-pub struct Trial {
-    /// Length of the trial in days, counted from the start of the subscription; 0 means none.
-    /// A tenant gets one trial: re-subscribing does not start another. While the trial runs,
-    /// changing this number moves its end.
-    #[schemars(range(min = 0, max = 730))]
-    pub days: i32,
 }
 
 /// Whether a tenant is to be subscribed.

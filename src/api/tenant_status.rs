@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessStatus, ActionRequired, DisputeSummary, FraudWarningSummary, InvoiceSummary,
+    AccessStatus, DisputeSummary, FraudWarningSummary, InvoiceSummary, PaymentStatus,
     PlanChangeStatus,
 };
 
@@ -114,7 +114,9 @@ impl Default for TenantBillingStatus {
 pub enum Phase {
     /// Nothing is in Stripe yet.
     Pending,
-    /// The customer exists; the subscription waits for a payment method or the first payment.
+    /// The customer exists; the subscription waits for a payment method.
+    AwaitingPaymentMethod,
+    /// The subscription waits for its first payment, or for something to be put right first.
     AwaitingPayment,
     /// In the trial.
     Trialing,
@@ -139,18 +141,6 @@ pub struct Period {
     pub start: Time,
     /// The instant it is over.
     pub end: Time,
-}
-
-/// How a tenant pays.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentStatus {
-    /// Whether the customer has a default payment method.
-    pub method_on_file: bool,
-
-    /// What the customer has to do, while there is something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action_required: Option<ActionRequired>,
 }
 
 /// A tenant's objects in Stripe.

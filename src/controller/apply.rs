@@ -57,14 +57,13 @@ pub(super) async fn converge(
     } else {
         Unedited::No
     };
+    let mut run = Run::new(context, tenant, session, status);
     let mut situation = Situation {
         quote: status::recorded_quote(&tenant.status),
         approved: tenant.approved_change(),
-        ..Situation::at(Timestamp::now())
+        wall: Timestamp::now(),
+        ..Situation::at(run.now().await?)
     };
-    let mut run = Run::new(context, tenant, session, status);
-    // On a test clock the wall's time says nothing about what is late.
-    situation.now = run.now().await?;
     let mut observed = observed;
     let (mut reverted, mut made) = (Vec::new(), None);
     let mut fresh = false;
@@ -81,9 +80,11 @@ pub(super) async fn converge(
                 });
             }
             Next::TakeTurn => situation.turn = run.turn(desired),
+            Next::PaymentMethods(customer) => {
+                situation.attached = Some(session.latest_payment_method(customer).await?);
+            }
             Next::Step(_) | Next::Quote(_) if !fresh => {
                 run.read_again(plan.steps.first()).await?;
-                situation.now = run.now().await?;
                 fresh = true;
             }
             Next::Quote(request) => {
@@ -118,6 +119,7 @@ enum Next<'a> {
     Step(&'a Step),
     Quote(&'a QuoteRequest),
     TakeTurn,
+    PaymentMethods(&'a str),
     Done,
 }
 
@@ -127,6 +129,7 @@ impl<'a> Next<'a> {
             (Some(step), _) => Self::Step(step),
             (None, Some(Ask::Quote(request))) => Self::Quote(request),
             (None, Some(Ask::Turn)) => Self::TakeTurn,
+            (None, Some(Ask::PaymentMethods(customer))) => Self::PaymentMethods(customer),
             (None, None) => Self::Done,
         }
     }

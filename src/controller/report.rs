@@ -56,7 +56,7 @@ pub(super) async fn report(
     looked: Looked,
 ) -> Result<Action, Error> {
     let Looked { outcome, seen } = looked;
-    let turn = seen.as_ref().and_then(|seen| turn_at(&seen.2));
+    let due = seen.as_ref().and_then(|seen| due_in(tenant, &seen.2));
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
     let status = tenant_status(tenant, recorded, outcome, seen);
     tell(tenant, context, &status).await;
@@ -70,18 +70,23 @@ pub(super) async fn report(
     tell_plans(tenant, context, recorded, &status);
     let next_look = context.next_look();
     Ok(Action::requeue(
-        turn.map_or(next_look, |turn| next_look.min(turn)),
+        due.map_or(next_look, |due| next_look.min(due)),
     ))
 }
 
-/// How long until the tenant's turn in the rollout of its plan.
-fn turn_at(converged: &Converged) -> Option<Duration> {
-    let change = converged.plan.change.as_ref()?;
-    let at = change
-        .effective_at
-        .filter(|_| change.state == PlanChangeState::Queued)?;
-    // A turn that has come is found out at the next look, not in a loop.
-    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::from_secs(1)))
+/// How long until there is something to do even if nothing happens: the tenant's turn in a rollout,
+/// a reminder, the end of a page. On a test clock time passes by events.
+fn due_in(tenant: &Tenant, converged: &Converged) -> Option<Duration> {
+    let queued = converged.plan.change.as_ref();
+    let turn = queued
+        .filter(|change| change.state == PlanChangeState::Queued)
+        .and_then(|change| change.effective_at);
+    let look_at = converged.plan.look_at;
+    let look_at = look_at.filter(|_| tenant.test_clock().is_none());
+    let at = turn.into_iter().chain(look_at).min()?;
+    // What is due by now is found out at the next look, not in a loop.
+    let wait = Duration::try_from(at.duration_since(Timestamp::now()));
+    Some(wait.unwrap_or_default().max(Duration::from_secs(1)))
 }
 
 /// Has the plans count their subscribers again when the tenant has moved.
@@ -143,6 +148,7 @@ fn tenant_status(
         agreed: converged.plan.agreed.as_ref(),
         change: converged.plan.change.as_ref(),
         made: converged.made.as_ref(),
+        setup: converged.plan.setup.as_ref(),
     };
     status::tenant(recorded, &look(Some(seen)))
 }

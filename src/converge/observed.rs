@@ -11,7 +11,9 @@ use jiff::Timestamp;
 
 pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
 pub use self::invoice::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
-use crate::api::{Address, Interval};
+use super::payment::CollectionMethod;
+use super::trial::DeclaredTrial;
+use crate::api::{Address, IfNoPaymentMethod, Interval};
 
 /// Whose an object is: the tenant's id under an operator installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,6 +145,15 @@ impl From<&str> for SubscriptionStatus {
     }
 }
 
+/// Why a subscription is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pause {
+    /// Its trial ended without a payment method.
+    TrialEnded,
+    /// Somebody, or Stripe itself, paused it for another reason.
+    Other,
+}
+
 /// A price, as far as a subscription or a plan needs to know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Price {
@@ -256,8 +267,17 @@ pub struct Subscription {
     pub collection_paused: Option<CollectionPause>,
     /// The operator paused it (`tenantbilling_held_by`).
     pub held: Option<HoldMark>,
-    /// Trial days last brought about (`tenantbilling_trial_days`).
-    pub trial_days: Option<i64>,
+    /// The trial last brought about (`tenantbilling_trial`).
+    pub declared_trial: Option<DeclaredTrial>,
+    /// The end of the trial that was reminded of (`tenantbilling_trial_reminder`).
+    pub reminded_of: Option<Timestamp>,
+    /// What happens when its trial ends without a payment method; `None` when that is nothing this
+    /// version knows.
+    pub if_no_payment_method: Option<IfNoPaymentMethod>,
+    /// How its invoices are paid.
+    pub collection: CollectionMethod,
+    /// Why it is `paused`, when Stripe says so.
+    pub pause: Option<Pause>,
     /// The subscription's own default payment method.
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
@@ -300,6 +320,13 @@ impl HoldMark {
             by: by.to_owned(),
             since: since.unwrap_or(Timestamp::UNIX_EPOCH),
         }
+    }
+}
+
+impl Subscription {
+    /// Whether it is going to end by itself.
+    pub fn is_ending(&self) -> bool {
+        self.cancel_at_period_end || self.cancel_at.is_some()
     }
 }
 

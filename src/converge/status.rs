@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::change::{recorded_quote, with_change};
+pub use self::payment::with_setup;
 pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::observed::{Account, Customer, Observed, Subscription, SubscriptionStatus};
+use super::payment::SetupLink;
 use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
@@ -66,6 +68,8 @@ pub struct Seen<'a> {
     pub change: Option<&'a ChangeUnderWay>,
     /// The change that was made in this look.
     pub made: Option<&'a ChangeUnderWay>,
+    /// The page on which the customer is asked for a payment method.
+    pub setup: Option<&'a SetupLink>,
 }
 
 /// The facts an earlier look recorded, as the planner wants them.
@@ -85,6 +89,7 @@ pub fn recorded(status: &TenantBillingStatus) -> Recorded {
         terms,
         schedule_begun: pending.is_some_and(|pending| pending.object == SCHEDULE),
         applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
+        setup: status.payment.as_ref().and_then(SetupLink::recorded),
     }
 }
 
@@ -142,6 +147,9 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
         Some(seen) => {
             let reached = matches!(look.outcome, Outcome::Reached(_));
             record(&mut status, seen, reached);
+            if is_awaiting_method(&look.outcome) && status.phase == Some(Phase::AwaitingPayment) {
+                status.phase = Some(Phase::AwaitingPaymentMethod);
+            }
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
             payment::record(&mut status, seen, look.now);
@@ -231,6 +239,10 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
     status.stripe = Some(stripe);
 }
 
+fn is_awaiting_method(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Reconciling { reason, .. } if *reason == reason::PAYMENT_METHOD_MISSING)
+}
+
 fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Phase {
     let Some(subscription) = subscription else {
         return if customer.is_some() {
@@ -239,7 +251,7 @@ fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Ph
             Phase::Pending
         };
     };
-    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
+    let ending = subscription.is_ending();
     match &subscription.status {
         SubscriptionStatus::Trialing | SubscriptionStatus::Active if ending => Phase::Canceling,
         SubscriptionStatus::Trialing => Phase::Trialing,

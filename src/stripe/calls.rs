@@ -10,8 +10,9 @@ use stripe_billing::subscription::{
 };
 use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
+use stripe_checkout::checkout_session::RetrieveCheckoutSession;
 use stripe_client_core::{RequestBuilder, StripeRequest};
-use stripe_core::customer::{ListCustomer, RetrieveCustomer};
+use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCustomer};
 use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;
 
@@ -23,10 +24,11 @@ use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ItemView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock,
-    TestClockView,
+    CheckoutSessionView, CustomerView, ItemView, ListView, PaymentMethodView, PreviewView,
+    ScheduleView, SetupSession, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::observed::{Found, Subscription, TenantKey};
+use crate::converge::plan::Attached;
 use crate::converge::quote::{Quote, QuoteRequest};
 use crate::converge::steps::Step;
 
@@ -75,6 +77,8 @@ pub enum Changed {
     Subscription(Box<Subscription>),
     /// The schedule of the subscription with this id, which has to be read again.
     ScheduleOf(String),
+    /// A page on which the customer can leave a payment method.
+    Setup(SetupSession),
 }
 
 impl Session {
@@ -90,10 +94,16 @@ impl Session {
         let request = for_step(step, tenant, customer)?;
         let key = key_for_step(step, &request, tenant, attempt);
         match step {
-            Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
+            Step::CreateCustomer { .. }
+            | Step::UpdateCustomer { .. }
+            | Step::SetDefaultPaymentMethod { .. } => self
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
+            Step::CreateSetupSession { .. } => self
+                .send::<CheckoutSessionView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(Changed::Setup(view.try_into()?))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }
@@ -134,6 +144,22 @@ impl Session {
             charged,
             ..request.answered(amount, now)
         })
+    }
+
+    /// A Checkout Session in setup mode; `None` when Stripe does not know the id.
+    pub async fn setup_session(&self, id: &str) -> Result<Option<SetupSession>, Error> {
+        let request = RetrieveCheckoutSession::new(checked(id)?);
+        let view = self.find::<CheckoutSessionView>(&request).await?;
+        view.map(TryInto::try_into).transpose()
+    }
+
+    /// The payment method a customer left last, be it the default or not.
+    pub async fn latest_payment_method(&self, customer: &str) -> Result<Attached, Error> {
+        let request = ListPaymentMethodsCustomer::new(checked(customer)?).limit(1);
+        // Lists have their newest first.
+        let page = self.list::<PaymentMethodView>(&request).await?;
+        let latest = page.data.into_iter().next();
+        Ok(latest.map_or(Attached::Nothing, |view| Attached::Latest(view.id)))
     }
 
     /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.

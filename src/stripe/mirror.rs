@@ -180,6 +180,8 @@ impl Mirror {
             Changed::ScheduleOf(subscription) => {
                 self.refresh_subscription(session, subscription).await?;
             }
+            // A page is no fact about a tenant; the status holds it.
+            Changed::Setup(_) => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! without a new API version.
 
 mod catalogue;
+mod checkout;
 mod dispute;
 mod invoice;
 mod preview;
@@ -16,16 +17,19 @@ use miniserde::Deserialize;
 use miniserde::json::Value;
 
 pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
+pub use self::checkout::SetupSession;
+pub(super) use self::checkout::{CheckoutSessionView, PaymentMethodView};
 pub(super) use self::dispute::{DisputeView, FraudWarningView};
 pub(super) use self::invoice::{InvoicePaymentView, InvoiceView};
 pub(super) use self::preview::PreviewView;
 pub(super) use self::schedule::ScheduleView;
 use super::error::{Class, Error};
 use super::event_view::EventView;
-use crate::api::Address;
+use crate::api::{Address, IfNoPaymentMethod};
 use crate::converge::observed::{
-    CollectionPause, Customer, Found, HoldMark, Item, Subscription, TaxLocation, TenantKey,
+    CollectionPause, Customer, Found, HoldMark, Item, Pause, Subscription, TaxLocation, TenantKey,
 };
+use crate::converge::payment::CollectionMethod;
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -45,8 +49,10 @@ pub(super) struct MetadataView {
     plan: Option<String>,
     #[serde(rename = "tenantbilling_component")]
     component: Option<String>,
-    #[serde(rename = "tenantbilling_trial_days")]
-    trial_days: Option<String>,
+    #[serde(rename = "tenantbilling_trial")]
+    trial: Option<String>,
+    #[serde(rename = "tenantbilling_trial_reminder")]
+    trial_reminder: Option<String>,
     #[serde(rename = "tenantbilling_canceled_by")]
     canceled_by: Option<String>,
     #[serde(rename = "tenantbilling_held_by")]
@@ -169,6 +175,10 @@ pub(super) struct SubscriptionView {
     default_payment_method: Option<Value>,
     default_source: Option<Value>,
     pause_collection: Option<PauseView>,
+    trial_settings: Option<TrialSettingsView>,
+    collection_method: Option<String>,
+    days_until_due: Option<i64>,
+    status_details: Option<StatusDetailsView>,
     test_clock: Option<Value>,
 }
 
@@ -176,6 +186,53 @@ pub(super) struct SubscriptionView {
 struct PauseView {
     behavior: Option<String>,
     resumes_at: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct TrialSettingsView {
+    end_behavior: Option<EndBehaviorView>,
+}
+
+#[derive(Deserialize)]
+struct EndBehaviorView {
+    missing_payment_method: Option<String>,
+}
+
+impl TrialSettingsView {
+    fn if_missing(self) -> Option<IfNoPaymentMethod> {
+        match self.end_behavior?.missing_payment_method?.as_str() {
+            "cancel" => Some(IfNoPaymentMethod::Cancel),
+            "pause" => Some(IfNoPaymentMethod::Pause),
+            "create_invoice" => Some(IfNoPaymentMethod::Invoice),
+            _ => None,
+        }
+    }
+}
+
+/// Tells since `2026-09-30.endive` why a subscription is paused.
+#[derive(Deserialize)]
+struct StatusDetailsView {
+    paused: Option<PausedView>,
+}
+
+#[derive(Deserialize)]
+struct PausedView {
+    subscription: Option<PauseReasonView>,
+}
+
+#[derive(Deserialize)]
+struct PauseReasonView {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl StatusDetailsView {
+    fn pause(self) -> Option<Pause> {
+        Some(match self.paused?.subscription?.kind?.as_str() {
+            "trial_end_without_payment_method" => Pause::TrialEnded,
+            _ => Pause::Other,
+        })
+    }
 }
 
 impl SubscriptionView {
@@ -244,8 +301,17 @@ impl TryFrom<SubscriptionView> for Subscription {
                 .map(|pause| pause.read(&id))
                 .transpose()?,
             held: filled(metadata.held_by).map(|mark| HoldMark::read(&mark)),
-            // A person can write anything into metadata; what is no number says nothing.
-            trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),
+            // A person can write anything into metadata; what cannot be read says nothing.
+            declared_trial: metadata.trial.and_then(|trial| trial.parse().ok()),
+            reminded_of: metadata.trial_reminder.and_then(|end| end.parse().ok()),
+            if_no_payment_method: view.trial_settings.and_then(TrialSettingsView::if_missing),
+            collection: match view.collection_method.as_deref() {
+                Some("send_invoice") => CollectionMethod::Invoice {
+                    days_until_due: view.days_until_due.unwrap_or_default(),
+                },
+                _ => CollectionMethod::Automatic,
+            },
+            pause: view.status_details.and_then(StatusDetailsView::pause),
             default_payment_method: id_of(view.default_payment_method)
                 .or_else(|| id_of(view.default_source)),
             test_clock: id_of(view.test_clock),

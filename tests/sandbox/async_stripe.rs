@@ -7,10 +7,10 @@ use stripe_billing::{
     BillingMeter, BillingMeterEvent, BillingMeterEventAdjustment, BillingMeterEventSummary,
 };
 use stripe_shared::{
-    Account, ApiErrors, Charge, Customer, CustomerBalanceTransaction, DeletedCustomer,
-    DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Event, Invoice,
-    InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent, Subscription,
-    SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
+    Account, ApiErrors, Charge, CheckoutSession, Customer, CustomerBalanceTransaction,
+    DeletedCustomer, DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Event,
+    Invoice, InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent,
+    Subscription, SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -40,6 +40,7 @@ fn object(body: &Value) -> Result<(), String> {
         "billing.meter_event_adjustment" => parse::<BillingMeterEventAdjustment>(body),
         "billing.meter_event_summary" => parse::<BillingMeterEventSummary>(body),
         "charge" => parse::<Charge>(body),
+        "checkout.session" => parse::<CheckoutSession>(body),
         "customer" if deleted => parse::<DeletedCustomer>(body),
         "customer" => parse::<Customer>(body),
         "customer_balance_transaction" => parse::<CustomerBalanceTransaction>(body),

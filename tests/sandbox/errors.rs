@@ -187,6 +187,7 @@ async fn every_parameter_stripe_has_is_known_and_no_other() {
     let sandbox = Sandbox::start();
     // Not payment methods: every kind has a parameter of its name there, and the sandbox has cards only.
     let paths = [
+        "/v1/checkout/sessions",
         "/v1/customers",
         "/v1/invoices/create_preview",
         "/v1/prices",

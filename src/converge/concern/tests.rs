@@ -2,6 +2,7 @@ use jiff::ToSpan as _;
 
 use super::*;
 use crate::converge::observed::{CollectionPause, FinalizationError};
+use crate::converge::payment::CollectionMethod;
 
 fn at(hours: i64) -> Timestamp {
     let start: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
@@ -28,7 +29,11 @@ fn subscription(status: SubscriptionStatus) -> Subscription {
         canceled_by_manifest: false,
         collection_paused: None,
         held: None,
-        trial_days: None,
+        declared_trial: None,
+        reminded_of: None,
+        if_no_payment_method: None,
+        collection: CollectionMethod::Automatic,
+        pause: None,
         default_payment_method: None,
         test_clock: None,
     }

@@ -5,20 +5,25 @@ mod changes;
 mod convergence;
 mod guards;
 mod model;
+mod payment;
 mod rollouts;
+mod trials;
 
 use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
 use crate::api::{
-    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, OnDispute,
-    Proration, Rollout, TaxPolicy, UpgradeTiming,
+    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, IfNoPaymentMethod, Interval,
+    OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
-use crate::converge::desired::{ChangePolicy, Offer, TrialTerms};
+use crate::converge::desired::{ChangePolicy, Offer};
 use crate::converge::observed::{
-    Component, Customer, Item, Phase, PhaseItem, Price, Schedule, SubscriptionStatus, TaxLocation,
+    Component, Customer, Item, Pause, Phase, PhaseItem, Price, Schedule, SubscriptionStatus,
+    TaxLocation,
 };
+use crate::converge::payment::{CollectionMethod, PaymentTerms, SetupLink};
 use crate::converge::steps::{ItemChange, SCHEDULE};
+use crate::converge::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 
 fn now() -> Timestamp {
     "2027-01-15T12:00:00Z".parse().unwrap()
@@ -76,6 +81,11 @@ fn desired() -> Desired {
         rollout: Rollout::default(),
         tax: None,
         trial: TrialTerms::Plan(14),
+        trial_ending: TrialEnding::default(),
+        payment: PaymentTerms {
+            return_url: Some("https://app.example".into()),
+            ..PaymentTerms::default()
+        },
         lifecycle: Lifecycle::Active,
         on_dispute: OnDispute::Report,
         test_clock: None,
@@ -121,7 +131,11 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         canceled_by_manifest: false,
         collection_paused: None,
         held: None,
-        trial_days: Some(14),
+        declared_trial: Some(DeclaredTrial::Days(14)),
+        reminded_of: None,
+        if_no_payment_method: Some(IfNoPaymentMethod::Pause),
+        collection: CollectionMethod::Automatic,
+        pause: None,
         default_payment_method: None,
         test_clock: None,
     }
@@ -132,6 +146,14 @@ fn foreign_schedule() -> Schedule {
         id: "sub_sched_1".into(),
         key: None,
         phases: Vec::new(),
+    }
+}
+
+fn link(expires_at: Timestamp) -> SetupLink {
+    SetupLink {
+        session: "cs_1".into(),
+        url: "https://checkout.example/cs_1".into(),
+        expires_at,
     }
 }
 
@@ -179,6 +201,7 @@ fn answered(
                 situation.quote = Some(request.answered(0, situation.now));
             }
             Some(Ask::Turn) => situation.turn = Turn::Granted,
+            Some(Ask::PaymentMethods(_)) => situation.attached = Some(Attached::Nothing),
         }
     }
     panic!("it goes on asking");
@@ -201,6 +224,7 @@ fn recorded(plan: &str, base: &str, quantity: i64) -> Recorded {
 fn assert_idle(plan: &Plan) {
     let idle = Plan {
         agreed: plan.agreed.clone(),
+        look_at: plan.look_at,
         ..Plan::default()
     };
     assert_eq!(*plan, idle);

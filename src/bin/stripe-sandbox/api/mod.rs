@@ -2,6 +2,7 @@
 
 mod account;
 mod balance_transactions;
+mod checkout_sessions;
 mod customer_fields;
 pub mod customers;
 mod events;
@@ -27,6 +28,7 @@ use crate::wire::{Expansion, Method, Route};
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     balance_transactions::ROUTES,
+    checkout_sessions::ROUTES,
     customers::ROUTES,
     events::ROUTES,
     invoice_payments::ROUTES,
@@ -48,6 +50,7 @@ const ROUTES: &[&[Route]] = &[
 const EXPANSIONS: &[&[Expansion]] = &[
     account::EXPANSIONS,
     balance_transactions::EXPANSIONS,
+    checkout_sessions::EXPANSIONS,
     customers::EXPANSIONS,
     events::EXPANSIONS,
     invoice_payments::EXPANSIONS,

@@ -12,6 +12,9 @@
 //! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
 //! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
 //!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
+//! * A finalisation that failed is tried again a day later, if the invoice advances by itself.
+//! * While collection is paused, a change billed at once leaves a draft, or an invoice that is void or written off, like any
+//!   other invoice made meanwhile. A draft let go by its own `auto_advance` is collected although collection is paused.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
 //! * Credits for prorations are shares of what was charged for the period and not credited since, one line for an item. Charges on
@@ -41,9 +44,11 @@ pub mod balance;
 pub mod calendar;
 pub mod cancel;
 pub mod change;
+pub mod checkout;
 pub mod clocks;
 pub mod currency;
 pub mod debits;
+pub mod drafts;
 pub mod due;
 pub mod dunning;
 pub mod invoices;
@@ -56,6 +61,7 @@ pub mod proration;
 pub mod renewals;
 pub mod schedule_starts;
 pub mod schedules;
+pub mod setups;
 pub mod subscriptions;
 pub mod tax;
 pub mod usage;

@@ -3,6 +3,7 @@
 mod account;
 mod balance_transaction;
 pub mod charge;
+mod checkout_session;
 mod customer;
 mod event;
 pub mod invoice;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 
 pub use account::Account;
 pub use balance_transaction::{BalanceChange, BalanceTransaction};
+pub use checkout_session::{CheckoutSession, CheckoutStatus};
 pub use customer::Customer;
 pub use event::{Event, EventRequest};
 pub use meter::{Formula, Meter, MeterEvent, Window};
