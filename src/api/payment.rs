@@ -129,7 +129,7 @@ pub struct PaymentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_session_id: Option<String>,
 
-    /// What the customer has to do about an invoice, while there is something.
+    /// What the customer has to do, while there is something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_required: Option<ActionRequired>,
 }

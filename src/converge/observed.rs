@@ -263,10 +263,6 @@ pub struct Subscription {
     pub automatic_tax: bool,
     /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).
     pub canceled_by_manifest: bool,
-    /// Its invoices are not collected for the time being (`pause_collection`).
-    pub collection_paused: Option<CollectionPause>,
-    /// The operator paused it (`tenantbilling_held_by`).
-    pub held: Option<HoldMark>,
     /// The trial last brought about (`tenantbilling_trial`).
     pub declared_trial: Option<DeclaredTrial>,
     /// The end of the trial that was reminded of (`tenantbilling_trial_reminder`).
@@ -278,10 +274,21 @@ pub struct Subscription {
     pub collection: CollectionMethod,
     /// Why it is `paused`, when Stripe says so.
     pub pause: Option<Pause>,
+    /// Its invoices are not collected for the time being (`pause_collection`).
+    pub collection_paused: Option<CollectionPause>,
+    /// The operator paused it (`tenantbilling_held_by`).
+    pub held: Option<HoldMark>,
     /// The subscription's own default payment method.
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
+}
+
+impl Subscription {
+    /// Whether it is going to end by itself.
+    pub fn is_ending(&self) -> bool {
+        self.cancel_at_period_end || self.cancel_at.is_some()
+    }
 }
 
 /// How the invoices of a subscription are not collected.
@@ -320,13 +327,6 @@ impl HoldMark {
             by: by.to_owned(),
             since: since.unwrap_or(Timestamp::UNIX_EPOCH),
         }
-    }
-}
-
-impl Subscription {
-    /// Whether it is going to end by itself.
-    pub fn is_ending(&self) -> bool {
-        self.cancel_at_period_end || self.cancel_at.is_some()
     }
 }
 

@@ -258,7 +258,7 @@ pub fn tenant(
         [] => subscribe::subscribe(&mut plan, desired, customer, &own, recorded, situation),
         [one] => {
             hold::converge(&mut plan, desired, observed, one, situation.now);
-            running::converge(&mut plan, desired, customer, one, recorded, situation);
+            running::converge(&mut plan, desired, observed, one, recorded, situation);
             if let Some(at) = concern::next_change(one, &observed.invoices, situation.now) {
                 plan.look_at(at);
             }

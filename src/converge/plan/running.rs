@@ -4,18 +4,19 @@ use super::cancellation::{cancel_at_period_end, cancel_now, undo_or_report_cance
 use super::{Hold, Plan, Recorded, Situation, change, guards, payment, schedule, tax, trial};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Customer, Subscription, SubscriptionStatus};
+use crate::converge::observed::{Observed, Subscription, SubscriptionStatus};
 use crate::converge::steps::{Change, Step};
 
 /// One live subscription: bring it in line.
 pub(super) fn converge(
     plan: &mut Plan,
     desired: &Desired,
-    customer: Option<&Customer>,
+    observed: &Observed,
     subscription: &Subscription,
     recorded: &Recorded,
     situation: &Situation,
 ) {
+    let customer = observed.customers.first();
     // What was recorded of a subscription that has ended since says nothing about its successor.
     let is_recorded = recorded.subscription_id.as_ref() == Some(&subscription.id);
     let unrecorded = Recorded {
@@ -80,7 +81,7 @@ pub(super) fn converge(
         return;
     }
     if subscription.status == SubscriptionStatus::Paused && desired.lifecycle == Lifecycle::Active {
-        trial::resume(plan, desired, customer, subscription, recorded, situation);
+        trial::resume(plan, desired, observed, subscription, recorded, situation);
         // What is sold is looked at when it goes on.
         if plan.hold.is_some() || plan.ask.is_some() || !plan.steps.is_empty() {
             return;

@@ -6,7 +6,9 @@ use super::payment::{self, TrialAhead};
 use super::{Difference, Hold, Plan, Recorded, Situation, guards};
 use crate::api::{DriftClass, IfNoPaymentMethod, PaymentRequirement, reason};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Customer, Pause, Subscription, SubscriptionStatus};
+use crate::converge::observed::{
+    Customer, InvoiceStatus, Observed, Pause, Subscription, SubscriptionStatus,
+};
 use crate::converge::payment::CollectionMethod;
 use crate::converge::steps::{Change, Step};
 use crate::converge::trial::{DeclaredTrial, LONGEST, TrialTerms};
@@ -194,7 +196,7 @@ fn remind(
 pub(super) fn resume(
     plan: &mut Plan,
     desired: &Desired,
-    customer: Option<&Customer>,
+    observed: &Observed,
     subscription: &Subscription,
     recorded: &Recorded,
     situation: &Situation,
@@ -208,6 +210,22 @@ pub(super) fn resume(
         });
         return;
     }
+    // It was resumed, and goes on when that is paid. Stripe voids what is not within 23 hours.
+    let open = observed.invoices.iter().find(|invoice| {
+        invoice.status == InvoiceStatus::Open
+            && invoice.subscription.as_ref() == Some(&subscription.id)
+    });
+    if let Some(invoice) = open {
+        plan.hold = Some(Hold::waiting(
+            reason::AWAITING_PAYMENT,
+            format!(
+                "{} goes on when {} is paid, which failed or needs the customer's confirmation",
+                subscription.id, invoice.id
+            ),
+        ));
+        return;
+    }
+    let customer = observed.customers.first();
     match payment::method(customer, Some(subscription)) {
         Some(method) => plan.steps.push(Step::Resume {
             subscription: subscription.id.clone(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::api::Interval;
 use crate::api::metadata;
 use crate::converge::observed::Price;
-use crate::converge::observed::SubscriptionStatus;
+use crate::converge::observed::{Subscription, SubscriptionStatus};
 use crate::converge::trial::DeclaredTrial;
 
 fn customer(json: &str) -> Found {

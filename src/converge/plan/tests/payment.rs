@@ -1,6 +1,7 @@
 //! Whether and how a tenant gets on without a payment method.
 
 use super::*;
+use crate::converge::observed::{Awaits, Invoice, InvoiceStatus, InvoiceTax};
 use crate::converge::steps::{FirstPayment, NewSubscription, TrialStart};
 
 fn without_method() -> Observed {
@@ -216,4 +217,41 @@ fn a_subscription_that_somebody_paused_is_left_alone_and_reported() {
     let plan = plan_of(&desired(), &with(vec![paused]));
     assert!(plan.steps.is_empty(), "{:?}", plan.steps);
     assert_eq!(plan.reported[0].field, "subscription.status");
+}
+
+#[test]
+fn a_resumption_that_is_not_paid_is_waited_for_and_not_repeated() {
+    let paused = Subscription {
+        status: SubscriptionStatus::Paused,
+        ..trialing()
+    };
+    let mut observed = with(vec![paused]);
+    observed.invoices = vec![open_invoice("sub_1")];
+    let plan = plan_of(&desired(), &observed);
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    assert_eq!(plan.hold.unwrap().reason, reason::AWAITING_PAYMENT);
+    observed.invoices = vec![open_invoice("sub_another")];
+    assert_eq!(steps(&desired(), &observed), ["~ resume sub_1"]);
+}
+
+fn open_invoice(subscription: &str) -> Invoice {
+    Invoice {
+        id: "in_1".into(),
+        customer: "cus_1".into(),
+        subscription: Some(subscription.into()),
+        status: InvoiceStatus::Open,
+        amount: 9900,
+        currency: "usd".into(),
+        billing_reason: "subscription_update".into(),
+        created: now(),
+        auto_advance: true,
+        finalizes_at: None,
+        attempt_count: 1,
+        next_payment_attempt: None,
+        due_date: None,
+        hosted_url: None,
+        finalization_error: None,
+        tax: InvoiceTax::default(),
+        awaits: Awaits::default(),
+    }
 }
