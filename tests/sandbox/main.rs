@@ -18,6 +18,7 @@ mod checkout;
 mod clocks;
 mod control;
 mod customers;
+mod disputes;
 mod dunning;
 mod errors;
 mod events;

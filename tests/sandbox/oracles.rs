@@ -97,10 +97,20 @@ async fn pages(sandbox: &Sandbox, customer: &str) -> Vec<(&'static str, Value)> 
     let card = json!({"card": "pm_card_authenticationRequired", "authenticate": true});
     let path = format!("/checkout/{}", id(&session));
     let complete = sandbox.control("POST", &path, card).await;
-    vec![
+    let mut seen = vec![
         ("Stripe.Checkout.Session", session),
         ("Stripe.Checkout.Session", complete),
-    ]
+    ];
+    for (path, kind) in [
+        ("/early_fraud_warnings", "Stripe.Radar.EarlyFraudWarning"),
+        ("/disputes", "Stripe.Dispute"),
+    ] {
+        let made = sandbox.control("POST", path, json!({"customer": customer}));
+        seen.push((kind, made.await));
+    }
+    let dispute = format!("/v1/disputes/{}?expand[]=charge", id(&seen[3].1));
+    seen.push(("Stripe.Dispute", sandbox.get(dispute).await));
+    seen
 }
 
 async fn metering(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
@@ -257,12 +267,14 @@ fn node_type(object: &Value) -> Option<&'static str> {
         "charge" => "Stripe.Charge",
         "checkout.session" => "Stripe.Checkout.Session",
         "customer" => "Stripe.Customer",
+        "dispute" => "Stripe.Dispute",
         "invoice" => "Stripe.Invoice",
         "invoice_payment" => "Stripe.InvoicePayment",
         "payment_intent" => "Stripe.PaymentIntent",
         "payment_method" => "Stripe.PaymentMethod",
         "price" => "Stripe.Price",
         "product" => "Stripe.Product",
+        "radar.early_fraud_warning" => "Stripe.Radar.EarlyFraudWarning",
         "setup_intent" => "Stripe.SetupIntent",
         "subscription" => "Stripe.Subscription",
         "subscription_schedule" => "Stripe.SubscriptionSchedule",

@@ -204,6 +204,30 @@ impl Sandbox {
             .await
     }
 
+    /// The newest charge of a customer is disputed; `status` is `needs_response`, or `warning_needs_response` for an
+    /// inquiry. Gives the dispute.
+    pub(crate) async fn open_dispute(&self, customer: &str, status: &str) -> Value {
+        let body = json!({"customer": customer, "reason": "fraudulent", "status": status});
+        self.control(Method::POST, "/disputes", body).await
+    }
+
+    /// Moves a dispute on (`under_review`, `won`, `lost`, `warning_closed`, ...); gives the dispute.
+    pub(crate) async fn set_dispute_status(&self, dispute: &str, status: &str) -> Value {
+        let path = format!("/disputes/{dispute}");
+        self.control(Method::POST, &path, json!({"status": status}))
+            .await
+    }
+
+    /// The card issuer warns of fraud in the newest charge of a customer; gives the warning.
+    pub(crate) async fn early_fraud_warning(&self, customer: &str) -> Value {
+        self.control(
+            Method::POST,
+            "/early_fraud_warnings",
+            json!({"customer": customer}),
+        )
+        .await
+    }
+
     /// Creates a test clock that shows `frozen_time`, in Unix seconds; gives its id.
     pub(crate) async fn test_clock(&self, frozen_time: i64) -> String {
         let clock = self

@@ -23,6 +23,10 @@
 //! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
 //!
 //! - `GET /_sandbox/requests?method=&path=`: every `/v1` request so far; `DELETE` forgets them.
+//! - `POST /_sandbox/disputes`: the newest charge of a `customer` or an `invoice`, or a `charge`, is disputed, with a
+//!   `reason` and a `status` (`needs_response`, or `warning_needs_response` for an inquiry). `/_sandbox/disputes/ID` moves
+//!   one on to a `status` (`under_review`, `won`, `lost`, `warning_closed`, `prevented`, …).
+//! - `POST /_sandbox/early_fraud_warnings`: the issuer warns of a charge, named likewise, with a `fraud_type`.
 //! - `POST /_sandbox/faults`: what happens to coming requests. `method`, `path` (its beginning), `skip`
 //!   (requests let through first), `times` (0: until deleted), and `kind`: `status` (with `status`, `body`
 //!   `json` or `html`, `retry_after`, `should_retry`), `drop_before`, `drop_after`, `hold_before`,
@@ -89,6 +93,10 @@
 //! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
 //!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
 //!   status after a release at the end) is guessed; the engine's documentation says how.
+//! - Disputes are of whole charges, for 14 days of evidence in words, and never lost for want of it. Submitted evidence
+//!   decides as in Stripe's test mode (`uncategorized_text` is `winning_evidence`, `losing_evidence` or
+//!   `escalate_inquiry_evidence`), at once. Test cards that cause disputes and warnings cause them with the payment.
+//!   Disputes and warnings are dated by the wall clock. There are no refunds, nor balance transactions of charges.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.

@@ -5,6 +5,7 @@ mod balance_transactions;
 mod checkout_sessions;
 mod customer_fields;
 pub mod customers;
+mod disputes;
 mod events;
 mod invoice_payments;
 mod invoice_previews;
@@ -30,6 +31,7 @@ const ROUTES: &[&[Route]] = &[
     balance_transactions::ROUTES,
     checkout_sessions::ROUTES,
     customers::ROUTES,
+    disputes::ROUTES,
     events::ROUTES,
     invoice_payments::ROUTES,
     invoices::ROUTES,
@@ -52,6 +54,7 @@ const EXPANSIONS: &[&[Expansion]] = &[
     balance_transactions::EXPANSIONS,
     checkout_sessions::EXPANSIONS,
     customers::EXPANSIONS,
+    disputes::EXPANSIONS,
     events::EXPANSIONS,
     invoice_payments::EXPANSIONS,
     invoices::EXPANSIONS,

@@ -218,6 +218,7 @@ fn from_card(state: &State, card: &TestCard) -> PaymentMethod {
         fingerprint: fingerprint(state, card),
         on_setup: card.on_setup.clone(),
         on_charge: card.on_charge.clone(),
+        aftermath: card.aftermath,
         ..PaymentMethod::default()
     }
 }

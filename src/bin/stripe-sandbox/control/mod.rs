@@ -1,6 +1,7 @@
 //! `/_sandbox`: what a test or a demo may do that Stripe has no endpoint for. Plain JSON, no authentication.
 
 mod customers;
+mod disputes;
 mod invoices;
 mod webhooks;
 
@@ -44,6 +45,9 @@ pub fn router() -> Router<App> {
             get(faults).post(add_fault).delete(clear_faults),
         )
         .route("/_sandbox/faults/{id}", delete(remove_fault))
+        .route("/_sandbox/disputes", post(disputes::open))
+        .route("/_sandbox/disputes/{id}", post(disputes::move_on))
+        .route("/_sandbox/early_fraud_warnings", post(disputes::warn))
         .route(
             "/_sandbox/invoices/{id}/finalization",
             post(invoices::refuse_finalization).delete(invoices::allow_finalization),

@@ -3,7 +3,9 @@
 use super::calendar::DAY;
 use super::payments::{self, Outcome};
 use super::setups::Authentication;
-use super::{cancel, invoices, lifecycle, save_customer, save_invoice, save_subscription};
+use super::{
+    cancel, disputes, invoices, lifecycle, save_customer, save_invoice, save_subscription,
+};
 use crate::model::invoice::{Invoice, Status};
 use crate::model::payment_intent::Status as IntentStatus;
 use crate::model::subscription::Status as SubscriptionStatus;
@@ -62,6 +64,7 @@ fn paid(state: &mut State, mut invoice: Invoice, now: i64) {
     save_invoice(state, invoice);
     payments::complete(state, &id, now);
     invoices::settle(state, &id, invoices::Settlement::Payment, now);
+    disputes::follow(state, &id);
 }
 
 /// Whether a payment towards an invoice awaits the authentication of the card's owner.

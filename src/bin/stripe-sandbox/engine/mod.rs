@@ -48,6 +48,7 @@ pub mod checkout;
 pub mod clocks;
 pub mod currency;
 pub mod debits;
+pub mod disputes;
 pub mod drafts;
 pub mod due;
 pub mod dunning;
@@ -75,6 +76,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::charge::Charge;
+use crate::model::dispute::{Dispute, FraudWarning};
 use crate::model::invoice::{Invoice, InvoicePayment, Line};
 use crate::model::payment_intent::PaymentIntent;
 use crate::model::schedule::{Schedule, Status as ScheduleStatus};
@@ -103,6 +105,12 @@ pub struct Billing {
     pub payment_intents: Table<PaymentIntent>,
     /// Charges.
     pub charges: Table<Charge>,
+    /// Disputes of charges, closed ones too.
+    #[serde(default)]
+    pub disputes: Table<Dispute>,
+    /// Card issuers' warnings of fraud.
+    #[serde(default)]
+    pub fraud_warnings: Table<FraudWarning>,
     /// Test clocks.
     pub test_clocks: Table<TestClock>,
     /// Meters and their events.
@@ -151,6 +159,8 @@ impl Billing {
                 "customer_balance_transactions",
                 self.balance_transactions.len(),
             ),
+            ("disputes", self.disputes.len()),
+            ("early_fraud_warnings", self.fraud_warnings.len()),
             ("invoice_payments", self.invoice_payments.len()),
             ("invoices", self.invoices.len()),
             ("meter_events", self.metering.len()),

@@ -316,6 +316,7 @@ fn record(
         description: intent.description.clone(),
         failure,
         metadata: intent.metadata.clone(),
+        disputed: false,
     };
     let id = charge.id.clone();
     let rendered = charge.render(state);

@@ -26,6 +26,10 @@ const OFFERED: &[(&str, &str)] = &[
         "chargeDeclinedInsufficientFunds",
         "Is declined for lack of funds",
     ),
+    (
+        "createDispute",
+        "Works; every charge is disputed afterwards",
+    ),
 ];
 
 /// Makes a payment method of a card: named as Stripe's tests do (`pm_card_visa`), by its number, or by the id of one

@@ -5,6 +5,7 @@ mod balance_transaction;
 pub mod charge;
 mod checkout_session;
 mod customer;
+pub mod dispute;
 mod event;
 pub mod invoice;
 mod invoice_line;
@@ -30,7 +31,7 @@ pub use checkout_session::{CheckoutSession, CheckoutStatus};
 pub use customer::Customer;
 pub use event::{Event, EventRequest};
 pub use meter::{Formula, Meter, MeterEvent, Window};
-pub use payment_method::{CardBehavior, PaymentMethod};
+pub use payment_method::{Aftermath, CardBehavior, PaymentMethod};
 pub use price::{
     BillingScheme, Interval, Price, Recurring, Round, Tier, TiersMode, TransformQuantity, UsageType,
 };
