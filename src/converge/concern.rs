@@ -148,7 +148,7 @@ fn of_draft<'a>(
 ) -> Option<Concern<'a>> {
     let (matter, message) = not_finalized(invoice).or_else(|| {
         late_after(subscription, invoice).filter(|late| *late <= now)?;
-        Some((Matter::StuckInDraft, stuck(invoice)))
+        Some((Matter::StuckInDraft, stuck(subscription, invoice)))
     })?;
     Some(Concern {
         matter,
@@ -182,7 +182,14 @@ fn not_finalized(invoice: &Invoice) -> Option<(Matter, String)> {
     Some((Matter::NotFinalized, message))
 }
 
-fn stuck(invoice: &Invoice) -> String {
+fn stuck(subscription: &Subscription, invoice: &Invoice) -> String {
+    if !subscription.status.is_live() {
+        return format!(
+            "{} was held back for a dispute when {} ended, and is not charged by itself; finalise or \
+             delete it in Stripe",
+            invoice.id, subscription.id
+        );
+    }
     format!(
         "{} is a draft since {} and should have been finalised by now. Look in Stripe whether a webhook \
          endpoint fails, or its automatic collection is off, and finalise it there",
@@ -192,6 +199,10 @@ fn stuck(invoice: &Invoice) -> String {
 
 /// From when on a draft is late; `None` for one that nobody expects to be finalised.
 fn late_after(subscription: &Subscription, invoice: &Invoice) -> Option<Timestamp> {
+    // Of a subscription that ended while it was held, nobody ever lets the drafts go.
+    if !subscription.status.is_live() && subscription.held.is_some() && invoice.amount > 0 {
+        return Some(invoice.created);
+    }
     // Drafts are what collection paused, and a subscription that Stripe gave up on, leave behind.
     let expected = subscription.collection_paused.is_some()
         || subscription.status == SubscriptionStatus::Unpaid

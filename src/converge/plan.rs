@@ -16,6 +16,7 @@ mod cancellation;
 mod change;
 mod customer;
 mod guards;
+mod hold;
 mod payment;
 mod running;
 mod schedule;
@@ -28,6 +29,7 @@ mod trial;
 use jiff::Timestamp;
 
 use self::cancellation::{cancel_at_period_end, cancel_now};
+use super::concern;
 use super::desired::Desired;
 use super::observed::{Observed, Subscription, TenantKey};
 use super::payment::SetupLink;
@@ -255,7 +257,11 @@ pub fn tenant(
     match own.live.as_slice() {
         [] => subscribe::subscribe(&mut plan, desired, customer, &own, recorded, situation),
         [one] => {
+            hold::converge(&mut plan, desired, observed, one, situation.now);
             running::converge(&mut plan, desired, observed, one, recorded, situation);
+            if let Some(at) = concern::next_change(one, &observed.invoices, situation.now) {
+                plan.look_at(at);
+            }
             if plan
                 .steps
                 .iter()

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::change::{recorded_quote, with_change};
+pub use self::payment::with_setup;
 pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
@@ -90,16 +91,6 @@ pub fn recorded(status: &TenantBillingStatus) -> Recorded {
         applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
         setup: status.payment.as_ref().and_then(SetupLink::recorded),
     }
-}
-
-/// The status once a page was made on which the customer can leave a payment method.
-pub fn with_setup(previous: &TenantBillingStatus, link: &SetupLink) -> TenantBillingStatus {
-    let mut status = previous.clone();
-    let payment = status.payment.get_or_insert_default();
-    payment.setup_url = Some(link.url.clone());
-    payment.setup_url_expires_at = Some(Time(link.expires_at));
-    payment.setup_session_id = Some(link.session.clone());
-    status
 }
 
 /// The status to record before something is created: the account is pinned, and the intent noted.

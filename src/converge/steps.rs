@@ -1,10 +1,12 @@
 //! The vocabulary of changes to a tenant's objects in Stripe: each is one request.
 
+mod collection;
 mod describe;
 mod parts;
 
 use jiff::Timestamp;
 
+pub use self::collection::CollectionStep;
 pub use self::parts::{
     Cause, Change, CustomerUpdate, FirstPayment, ItemChange, NewSubscription, TrialStart, Unedited,
 };
@@ -162,6 +164,8 @@ pub enum Step {
         /// What is charged (`pm_…`); another one makes this another request.
         payment_method: String,
     },
+    /// Hold back what the subscription charges, or let it go.
+    Collection(CollectionStep),
     /// Let the subscription end with its period, at the manifest's wish.
     CancelAtPeriodEnd {
         /// `sub_…`
@@ -214,6 +218,7 @@ impl Step {
             Self::SetDefaultPaymentMethod { .. } => "SetDefaultPaymentMethod",
             Self::CreateSetupSession { .. } => "CreateSetupSession",
             Self::Resume { .. } => "Resume",
+            Self::Collection(step) => step.operation(),
             Self::CancelAtPeriodEnd { .. } => "CancelAtPeriodEnd",
             Self::UndoCancellation { .. } => "UndoCancellation",
             Self::MarkCanceled { .. } => "MarkCanceled",
@@ -228,6 +233,7 @@ impl Step {
             Self::CreateCustomer { .. } => "CustomerCreated",
             Self::UpdateCustomer { .. } => "CustomerUpdated",
             Self::CreateSubscription { .. } => "SubscriptionCreated",
+            Self::Collection(step) => step.event_reason(),
             Self::CancelAtPeriodEnd { .. } => "CancellationScheduled",
             Self::UndoCancellation { .. } => "CancellationUndone",
             Self::CancelNow { .. } => "SubscriptionCanceled",
@@ -269,6 +275,7 @@ impl Step {
             | Self::SetCollection { changes, .. }
             | Self::UndoCancellation { changes, .. }
             | Self::RestoreIdentity { changes, .. } => changes,
+            Self::Collection(step) => step.changes(),
             _ => &[],
         }
     }
@@ -278,6 +285,7 @@ impl Step {
     pub const fn is_repair(&self, unedited: Unedited) -> bool {
         match self {
             Self::ChangeItems { cause, .. } => matches!(cause, Cause::Restored),
+            Self::Collection(step) => step.is_repair(),
             Self::CreateSchedule { .. }
             | Self::ScheduleChange { .. }
             | Self::ReleaseSchedule { .. } => false,
@@ -293,6 +301,7 @@ impl Step {
             | Self::CreateSchedule { basis, .. }
             | Self::CreateSetupSession { basis, .. } => basis.clone(),
             Self::Resume { payment_method, .. } => payment_method.clone(),
+            Self::Collection(step) => step.basis(),
             Self::ReleaseSchedule { schedule, .. } => schedule.clone(),
             Self::CancelAtPeriodEnd { subscription }
             | Self::MarkCanceled { subscription }

@@ -24,13 +24,13 @@ use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
 use super::views::{
-    CheckoutSessionView, CustomerView, ItemView, ListView, PaymentMethodView, PreviewView,
-    ScheduleView, SetupSession, SubscriptionView, TestClock, TestClockView,
+    CheckoutSessionView, CustomerView, InvoiceView, ItemView, ListView, PaymentMethodView,
+    PreviewView, ScheduleView, SetupSession, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::observed::{Found, Subscription, TenantKey};
 use crate::converge::plan::Attached;
 use crate::converge::quote::{Quote, QuoteRequest};
-use crate::converge::steps::Step;
+use crate::converge::steps::{CollectionStep, Step};
 
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
@@ -79,6 +79,8 @@ pub enum Changed {
     ScheduleOf(String),
     /// A page on which the customer can leave a payment method.
     Setup(SetupSession),
+    /// The invoice with this id, which has to be read again.
+    Invoice(String),
 }
 
 impl Session {
@@ -104,6 +106,10 @@ impl Session {
                 .send::<CheckoutSessionView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Setup(view.try_into()?))),
+            Step::Collection(CollectionStep::ReleaseDraft { invoice, .. }) => self
+                .send::<InvoiceView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }

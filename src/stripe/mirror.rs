@@ -180,6 +180,9 @@ impl Mirror {
             Changed::ScheduleOf(subscription) => {
                 self.refresh_subscription(session, subscription).await?;
             }
+            Changed::Invoice(id) => {
+                self.refresh_invoice(session, id).await?;
+            }
             // A page is no fact about a tenant; the status holds it.
             Changed::Setup(_) => {}
         }

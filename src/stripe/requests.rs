@@ -6,6 +6,7 @@
 //! steps have equal bodies, on which the idempotency key rests.
 
 mod catalogue;
+mod collection;
 mod payment;
 mod subscription;
 
@@ -67,6 +68,7 @@ pub fn for_step(
         | Step::SetDefaultPaymentMethod { .. }
         | Step::CreateSetupSession { .. }
         | Step::Resume { .. } => payment::request(step, key),
+        Step::Collection(step) => collection::request(step),
         // The flag and the mark in one request: apart, a crash in between would make the manifest's
         // cancellation look like the customer's.
         Step::CancelAtPeriodEnd { subscription } => {

@@ -220,7 +220,9 @@ impl<'a> Run<'a> {
             Changed::Subscription(subscription) => {
                 mirror.fold_subscription(*subscription, stamp);
             }
-            Changed::ScheduleOf(_) => mirror.refresh(self.session, &changed).await?,
+            Changed::ScheduleOf(_) | Changed::Invoice(_) => {
+                mirror.refresh(self.session, &changed).await?;
+            }
         }
         Ok(())
     }

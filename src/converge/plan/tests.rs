@@ -4,6 +4,7 @@ mod cases;
 mod changes;
 mod convergence;
 mod guards;
+mod holds;
 mod model;
 mod payment;
 mod rollouts;
@@ -18,11 +19,12 @@ use crate::api::{
 };
 use crate::converge::desired::{ChangePolicy, Offer};
 use crate::converge::observed::{
-    Component, Customer, Item, Pause, Phase, PhaseItem, Price, Schedule, SubscriptionStatus,
-    TaxLocation,
+    Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
+    Invoice, InvoiceStatus, InvoiceTax, Item, Pause, Phase, PhaseItem, Price, Schedule,
+    SubscriptionStatus, TaxLocation,
 };
 use crate::converge::payment::{CollectionMethod, PaymentTerms, SetupLink};
-use crate::converge::steps::{ItemChange, SCHEDULE};
+use crate::converge::steps::{CollectionStep, ItemChange, SCHEDULE};
 use crate::converge::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 
 fn now() -> Timestamp {
@@ -138,6 +140,57 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         held: None,
         default_payment_method: None,
         test_clock: None,
+    }
+}
+
+fn mark() -> HoldMark {
+    HoldMark {
+        by: "du_1".into(),
+        since: now() - 48.hours(),
+    }
+}
+
+fn pause(behavior: &str) -> Option<CollectionPause> {
+    Some(CollectionPause {
+        behavior: behavior.into(),
+        resumes_at: None,
+    })
+}
+
+fn dispute(id: &str, status: DisputeStatus) -> Dispute {
+    Dispute {
+        id: id.into(),
+        customer: "cus_1".into(),
+        invoice: None,
+        status,
+        reason: "fraudulent".into(),
+        amount: 9900,
+        currency: "usd".into(),
+        created: now(),
+        evidence_due_by: None,
+    }
+}
+
+/// A draft that a hold has made.
+fn draft(id: &str) -> Invoice {
+    Invoice {
+        id: id.into(),
+        customer: "cus_1".into(),
+        subscription: Some("sub_1".into()),
+        status: InvoiceStatus::Draft,
+        amount: 9900,
+        currency: "usd".into(),
+        billing_reason: "subscription_cycle".into(),
+        created: now() - 24.hours(),
+        auto_advance: false,
+        finalizes_at: None,
+        attempt_count: 0,
+        next_payment_attempt: None,
+        due_date: None,
+        hosted_url: None,
+        finalization_error: None,
+        tax: InvoiceTax::Fine,
+        awaits: Awaits::Nothing,
     }
 }
 

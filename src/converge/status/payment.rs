@@ -12,17 +12,26 @@ use crate::converge::access;
 use crate::converge::concern::{self, Concern, Matter};
 use crate::converge::conditions::{Conditions, Truth};
 use crate::converge::money;
-use crate::converge::observed::{Invoice, Observed, Subscription};
+use crate::converge::observed::{Customer, Invoice, Observed, Subscription};
+use crate::converge::payment::SetupLink;
+
+/// The status once a page was made on which the customer can leave a payment method.
+pub fn with_setup(previous: &TenantBillingStatus, link: &SetupLink) -> TenantBillingStatus {
+    let mut status = previous.clone();
+    let payment = status.payment.get_or_insert_default();
+    payment.setup_url = Some(link.url.clone());
+    payment.setup_url_expires_at = Some(Time(link.expires_at));
+    payment.setup_session_id = Some(link.session.clone());
+    status
+}
 
 /// Sets `status.payment`, `status.invoice` and `status.access`.
 pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, now: Timestamp) {
     let observed = seen.observed;
     let subscription = own_subscription(status, observed);
     let concerns = concerns(subscription, seen);
-    let live = subscription.filter(|s| s.status.is_live());
-    let own_method = live.and_then(|s| s.default_payment_method.as_ref());
     status.payment = observed.customers.first().map(|customer| PaymentStatus {
-        method_on_file: own_method.is_some() || customer.default_payment_method.is_some(),
+        method_on_file: has_method(customer, subscription),
         setup_url: seen.setup.map(|link| link.url.clone()),
         setup_url_expires_at: seen.setup.map(|link| Time(link.expires_at)),
         setup_session_id: seen.setup.map(|link| link.session.clone()),
@@ -56,8 +65,7 @@ pub(super) fn conditions(
     };
     let subscription = own_subscription(status, seen.observed);
     let live = subscription.filter(|s| s.status.is_live());
-    let method = customer.default_payment_method.is_some()
-        || live.is_some_and(|s| s.default_payment_method.is_some());
+    let method = has_method(customer, subscription);
     let (why, message) = if method {
         (
             reason::PAYMENT_METHOD_ON_FILE,
@@ -90,6 +98,12 @@ pub(super) fn conditions(
             "no payment is overdue",
         );
     }
+}
+
+fn has_method(customer: &Customer, subscription: Option<&Subscription>) -> bool {
+    let live = subscription.filter(|s| s.status.is_live());
+    customer.default_payment_method.is_some()
+        || live.is_some_and(|s| s.default_payment_method.is_some())
 }
 
 fn own_subscription<'a>(

@@ -47,6 +47,7 @@ impl fmt::Display for Step {
             Self::MarkCanceled { subscription } => {
                 write!(f, "~ note on {subscription} that the manifest ends it")
             }
+            Self::Collection(step) => step.fmt(f),
             Self::RemindOfTrialEnd { notice, .. } => f.write_str(notice),
             Self::SetDefaultPaymentMethod {
                 customer,

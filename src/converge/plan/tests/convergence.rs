@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::holds::{any_disputed, held_or_let_go};
 use super::model::{apply, metered_item};
 use super::*;
 
@@ -53,6 +54,7 @@ prop_compose! {
         payment in any_payment(),
         lifecycle in prop::sample::select(vec![Lifecycle::Active, Lifecycle::Active, Lifecycle::CancelAtPeriodEnd, Lifecycle::Canceled]),
         phone in prop::option::of("[0-9]{3}"),
+        on_dispute in prop::sample::select(vec![OnDispute::Report, OnDispute::Hold, OnDispute::Suspend]),
     ) -> Desired {
         let mut base = price(plan, match plan { "free" => 0, "starter" => 2900, _ => 9900 });
         base.id.push_str(version);
@@ -70,6 +72,7 @@ prop_compose! {
             rollout: Rollout { existing, ..Rollout::default() },
             tax: tax.map(|(automatic, if_no_location)| TaxPolicy { automatic, if_no_location }),
             lifecycle,
+            on_dispute,
             ..desired()
         };
         let own = if until { DeclaredTrial::Until(now() + (days * 24 - 100).hours()) } else { DeclaredTrial::Days(days) };
@@ -128,7 +131,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_observed()(
+    pub(super) fn any_observed()(
         exists in prop::bool::weighted(0.8),
         has_key in prop::bool::weighted(0.9),
         payment_method in prop::option::of(Just("pm_1".to_owned())),
@@ -282,7 +285,7 @@ proptest! {
     #[test]
     fn from_anywhere_with_a_crash_after_any_step_planning_again_gives_nothing(
         desired in any_desired(),
-        mut observed in any_observed(),
+        mut observed in any_disputed(),
         recorded in any_recorded(),
         crash_after in 0_usize..6,
         attached in prop::sample::select(vec![Attached::Nothing, Attached::Latest("pm_2".into())]),
@@ -310,6 +313,7 @@ proptest! {
         prop_assert!(observed.customers.len() <= 1, "a second customer");
         prop_assert!(live(&observed) <= live_before.max(1), "a second live subscription");
         strangers_untouched(&before, &observed)?;
+        held_or_let_go(&desired, &before, &observed, &recorded)?;
         if desired.lifecycle == Lifecycle::Active && again.hold.is_none() {
             let own: Vec<&Subscription> = observed.subscriptions.iter().filter(|s| {
                 s.status.is_live() && (s.key.is_some() || Some(&s.id) == recorded.subscription_id.as_ref())

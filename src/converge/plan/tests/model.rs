@@ -152,6 +152,7 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
             assert_eq!(subscription.status, SubscriptionStatus::Paused);
             subscription.status = SubscriptionStatus::Active;
         }
+        Step::Collection(step) => collect(observed, step),
         Step::CancelAtPeriodEnd { subscription } => {
             let subscription = find(observed, subscription);
             assert_eq!(
@@ -181,6 +182,38 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
             let subscription = find(observed, subscription);
             subscription.key = Some(desired.key.clone());
             subscription.declared_trial = Some(*declared_trial);
+        }
+    }
+}
+
+fn collect(observed: &mut Observed, step: &CollectionStep) {
+    match step {
+        CollectionStep::Hold {
+            subscription, mark, ..
+        } => {
+            let subscription = find(observed, subscription);
+            assert_ne!(
+                subscription.status,
+                SubscriptionStatus::Incomplete,
+                "Stripe refuses to change it"
+            );
+            subscription.collection_paused = Some(CollectionPause {
+                behavior: "keep_as_draft".into(),
+                resumes_at: None,
+            });
+            subscription.held = Some(mark.clone());
+        }
+        CollectionStep::Resume { subscription, .. } => {
+            find(observed, subscription).collection_paused = None;
+        }
+        CollectionStep::ReleaseDraft { invoice, .. } => {
+            let mut invoices = observed.invoices.iter_mut();
+            let invoice = invoices.find(|known| known.id == *invoice).unwrap();
+            assert_eq!(invoice.status, InvoiceStatus::Draft);
+            invoice.auto_advance = true;
+        }
+        CollectionStep::Unmark { subscription, .. } => {
+            find(observed, subscription).held = None;
         }
     }
 }
