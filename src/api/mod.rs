@@ -6,6 +6,7 @@
 
 mod billing_plan;
 mod condition;
+mod last_event;
 mod lenient;
 mod plan_change;
 mod tenant_billing;
@@ -17,6 +18,7 @@ pub use billing_plan::{
     RolloutStatus, TaxBehavior, UsagePrice, UsageTier,
 };
 pub use condition::{ConditionType, reason};
+pub use last_event::{EventSource, LastEvent};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
 pub use plan_change::{
     ChangePreview, Charged, DowngradeTiming, IfNoLocation, PlanChangePolicy, PlanChangeState,
@@ -51,6 +53,10 @@ pub const APPROVE_CHANGE_ANNOTATION: &str = "tenantbilling.io/approve-change";
 /// Allows a plan's new prices that are held because they differ so much from the old ones; its value
 /// is the name in the message.
 pub const APPROVE_PRICES_ANNOTATION: &str = "tenantbilling.io/approve-prices";
+
+/// On the lease: where the replica that leads takes webhooks (`HOST:PORT`), so that the others can pass
+/// theirs on.
+pub const WEBHOOK_ADDRESS_ANNOTATION: &str = "tenantbilling.io/webhook-address";
 
 /// Every annotation that calls for another look when it changes.
 pub const ANNOTATIONS: [&str; 3] = [

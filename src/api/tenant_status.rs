@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PlanChangeStatus;
+use super::{LastEvent, PlanChangeStatus};
 
 /// What the operator sees in Stripe for a tenant.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -53,6 +53,10 @@ pub struct TenantBillingStatus {
     #[schemars(length(max = 32))]
     pub drift: Vec<Drift>,
 
+    /// The newest event in Stripe that has led to a look at this tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<LastEvent>,
+
     /// Value of the annotation `tenantbilling.io/reconcile-requested-at` that was last acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
@@ -77,6 +81,7 @@ impl Default for TenantBillingStatus {
             payment: None,
             stripe: None,
             drift: Vec::new(),
+            last_event: None,
             last_handled_reconcile_at: None,
             conditions: Vec::new(),
         }
