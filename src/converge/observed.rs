@@ -4,6 +4,8 @@
 
 mod dispute;
 mod invoice;
+#[cfg(test)]
+pub(in crate::converge) mod samples;
 
 use std::sync::Arc;
 
