@@ -69,7 +69,10 @@ async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<
     } else {
         object
     };
-    Ok(Some(Tenant::new(object, &context.owner)))
+    let mut tenant = Tenant::new(object, &context.owner);
+    // Taken before anything is read: what comes later leads to another look.
+    tenant.heard = context.heard.of(&tenant.key.tenant);
+    Ok(Some(tenant))
 }
 
 /// `recorded` is the status as it is recorded, and follows what is written meanwhile.
@@ -94,7 +97,8 @@ async fn look(
         Ok(plan) => plan,
         Err(not_ready) => return Ok(not_ready),
     };
-    let desired = match desired::tenant(tenant.key.clone(), spec, &plan) {
+    let return_url = context.payment_return_url.as_deref();
+    let desired = match desired::tenant(tenant.key.clone(), spec, &plan, return_url) {
         Ok(desired) => desired,
         Err(invalid) => return Ok(Looked::stalled(reason::INVALID_SPEC, invalid.to_string())),
     };

@@ -1,6 +1,8 @@
 //! The calls the operator makes, answered in facts.
 
 mod catalogue;
+mod events;
+mod records;
 
 use jiff::Timestamp;
 use miniserde::Deserialize;
@@ -9,51 +11,28 @@ use stripe_billing::subscription::{
 };
 use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
+use stripe_checkout::checkout_session::RetrieveCheckoutSession;
 use stripe_client_core::{RequestBuilder, StripeRequest};
-use stripe_core::customer::{ListCustomer, RetrieveCustomer};
-use stripe_core::event::ListEvent;
+use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCustomer};
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
+pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
-use super::event_view::{Event, EventView};
 use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ItemView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock,
-    TestClockView,
+    CheckoutSessionView, CustomerView, InvoiceView, ItemView, ListView, PaymentMethodView,
+    PreviewView, ScheduleView, SetupSession, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::observed::{Found, Subscription, TenantKey};
+use crate::converge::plan::Attached;
 use crate::converge::quote::{Quote, QuoteRequest};
-use crate::converge::steps::Step;
+use crate::converge::steps::{CollectionStep, Step};
 
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
-
-/// What changes the facts about a tenant, or the prices that plans wait for. Named one by one: Stripe
-/// allows wildcards in `type`, but documents none in `types`, which takes at most 20.
-const EVENT_TYPES: [&str; 19] = [
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "customer.source.created",
-    "customer.source.updated",
-    "customer.source.deleted",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "customer.subscription.paused",
-    "customer.subscription.resumed",
-    "customer.subscription.trial_will_end",
-    "customer.subscription.pending_update_applied",
-    "customer.subscription.pending_update_expired",
-    "payment_method.attached",
-    "payment_method.detached",
-    "price.created",
-    "price.updated",
-    "price.deleted",
-];
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -73,6 +52,10 @@ pub enum Changed {
     Subscription(Box<Subscription>),
     /// The schedule of the subscription with this id, which has to be read again.
     ScheduleOf(String),
+    /// A page on which the customer can leave a payment method.
+    Setup(SetupSession),
+    /// The invoice with this id, which has to be read again.
+    Invoice(String),
 }
 
 impl Session {
@@ -88,10 +71,20 @@ impl Session {
         let request = for_step(step, tenant, customer)?;
         let key = key_for_step(step, &request, tenant, attempt);
         match step {
-            Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
+            Step::CreateCustomer { .. }
+            | Step::UpdateCustomer { .. }
+            | Step::SetDefaultPaymentMethod { .. } => self
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
+            Step::CreateSetupSession { .. } => self
+                .send::<CheckoutSessionView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(Changed::Setup(view.try_into()?))),
+            Step::Collection(CollectionStep::ReleaseDraft { invoice, .. }) => self
+                .send::<InvoiceView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }
@@ -132,6 +125,22 @@ impl Session {
             charged,
             ..request.answered(amount, now)
         })
+    }
+
+    /// A Checkout Session in setup mode; `None` when Stripe does not know the id.
+    pub async fn setup_session(&self, id: &str) -> Result<Option<SetupSession>, Error> {
+        let request = RetrieveCheckoutSession::new(checked(id)?);
+        let view = self.find::<CheckoutSessionView>(&request).await?;
+        view.map(TryInto::try_into).transpose()
+    }
+
+    /// The payment method a customer left last, be it the default or not.
+    pub async fn latest_payment_method(&self, customer: &str) -> Result<Attached, Error> {
+        let request = ListPaymentMethodsCustomer::new(checked(customer)?).limit(1);
+        // Lists have their newest first.
+        let page = self.list::<PaymentMethodView>(&request).await?;
+        let latest = page.data.into_iter().next();
+        Ok(latest.map_or(Attached::Nothing, |view| Attached::Latest(view.id)))
     }
 
     /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.
@@ -240,51 +249,6 @@ impl Session {
         })
     }
 
-    /// The newest event among those that [`Session::events_after`] gives.
-    pub async fn latest_event(&self) -> Result<Option<String>, Error> {
-        let page = self.list::<EventView>(&events().limit(1)).await?;
-        Ok(page
-            .data
-            .into_iter()
-            .next()
-            .map(|view| Event::from(view).id))
-    }
-
-    /// The events about customers, subscriptions, payment methods and prices that came after `cursor`,
-    /// oldest first; without a cursor, all of the last 30 days.
-    pub async fn events_after(&self, cursor: Option<&str>) -> Result<Vec<Event>, Error> {
-        let mut found: Vec<Event> = Vec::new();
-        let Some(cursor) = cursor else {
-            loop {
-                let mut list = events();
-                if let Some(oldest) = found.last() {
-                    list = list.starting_after(&oldest.id);
-                }
-                let page = self.list::<EventView>(&list).await?;
-                let more = page.has_more == Some(true) && !page.data.is_empty();
-                found.extend(page.data.into_iter().map(Event::from));
-                if !more {
-                    found.reverse();
-                    return Ok(found);
-                }
-            }
-        };
-        // Backwards through the list is forwards in time; each page still has its newest first.
-        let mut newest = cursor.to_owned();
-        loop {
-            let list = events().ending_before(&newest);
-            let page = self.list::<EventView>(&list).await?;
-            let more = page.has_more == Some(true) && !page.data.is_empty();
-            found.extend(page.data.into_iter().rev().map(Event::from));
-            if let Some(last) = found.last() {
-                newest.clone_from(&last.id);
-            }
-            if !more {
-                return Ok(found);
-            }
-        }
-    }
-
     /// A test clock; `None` when it does not exist any more.
     pub async fn test_clock(&self, id: &str) -> Result<Option<TestClock>, Error> {
         let request = RetrieveTestHelpersTestClock::new(checked(id)?);
@@ -358,11 +322,6 @@ impl<T> Answer<T> {
             replayed: self.replayed,
         })
     }
-}
-
-fn events() -> ListEvent {
-    let types: Vec<String> = EVENT_TYPES.iter().map(ToString::to_string).collect();
-    ListEvent::new().types(types).limit(PAGE)
 }
 
 fn found_id(found: &Found) -> &str {

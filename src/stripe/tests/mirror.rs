@@ -1,124 +1,13 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::converge::observed::{Observed, TenantKey};
+use super::shelf::{customer, missing, served, subscription, tenant, two_tenants_and_a_stranger};
+use crate::converge::observed::TenantKey;
+use crate::converge::observed::{Disputes, Observed};
 use crate::converge::steps::Step;
-use crate::stripe::scripted::{Received, Reply, Scripted, account, page};
-use crate::stripe::{Changed, EventCursor, Mirror, Poll, Session};
+use crate::stripe::scripted::{Reply, Scripted, account, page};
+use crate::stripe::{Changed, Mirror};
 
-fn tenant(id: &str) -> TenantKey {
-    TenantKey {
-        owner: "default".into(),
-        tenant: id.into(),
-    }
-}
-
-fn metadata(tenant: &str) -> String {
-    match tenant {
-        "" => "{}".to_owned(),
-        _ => format!(r#"{{"tenantbilling_owner":"default","tenantbilling_tenant":"{tenant}"}}"#),
-    }
-}
-
-fn customer(id: &str, tenant: &str, name: &str) -> String {
-    let metadata = metadata(tenant);
-    format!(r#"{{"id":"{id}","object":"customer","name":"{name}","metadata":{metadata}}}"#)
-}
-
-fn subscription(id: &str, customer: &str, tenant: &str) -> String {
-    let metadata = metadata(tenant);
-    format!(
-        r#"{{"id":"{id}","object":"subscription","customer":"{customer}","status":"active","currency":"usd",
-        "cancel_at_period_end":false,"start_date":1,"created":1,"items":{{"data":[]}},"metadata":{metadata}}}"#
-    )
-}
-
-fn event(id: &str, object: &str) -> String {
-    format!(r#"{{"id":"{id}","type":"x","created":1,"data":{{"object":{object}}}}}"#)
-}
-
-fn missing() -> Reply {
-    let body = r#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#;
-    Reply::Json(404, body.to_owned())
-}
-
-/// An account of a few objects, newest first.
-#[derive(Default)]
-struct Shelf {
-    customers: Vec<(&'static str, String)>,
-    subscriptions: Vec<(&'static str, String)>,
-    events: Vec<(&'static str, String)>,
-}
-
-fn parameter<'a>(request: &'a Received, name: &str) -> Option<&'a str> {
-    let query = request.target.split_once('?')?.1;
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-impl Shelf {
-    fn answer(&self, request: &Received) -> Reply {
-        let path = request.target.split('?').next().unwrap();
-        let (list, id) = match path.trim_start_matches("/v1/").split_once('/') {
-            Some((list, id)) => (list, Some(id)),
-            None => (path.trim_start_matches("/v1/"), None),
-        };
-        let objects = match list {
-            "account" => return account(),
-            "customers" => &self.customers,
-            "subscriptions" => &self.subscriptions,
-            "events" => &self.events,
-            other => panic!("{other}"),
-        };
-        if let Some(id) = id {
-            let found = objects.iter().find(|(known, _)| *known == id);
-            return found.map_or_else(missing, |(_, json)| Reply::Json(200, json.clone()));
-        }
-        let mut listed: Vec<_> = objects
-            .iter()
-            .filter(|(_, json)| !json.contains(r#""deleted":true"#))
-            .filter(|(_, json)| {
-                parameter(request, "customer")
-                    .is_none_or(|of| json.contains(&format!(r#""customer":"{of}""#)))
-            })
-            .collect();
-        if let Some(cursor) = parameter(request, "ending_before") {
-            match listed.iter().position(|(id, _)| *id == cursor) {
-                Some(position) => listed.truncate(position),
-                None => return missing(),
-            }
-        }
-        let bodies: Vec<String> = listed.iter().map(|(_, json)| json.clone()).collect();
-        page(&bodies, false)
-    }
-}
-
-async fn served(shelf: Shelf) -> (Scripted, Arc<Mutex<Shelf>>, Session) {
-    let shelf = Arc::new(Mutex::new(shelf));
-    let shared = Arc::clone(&shelf);
-    let stripe = Scripted::start(move |request| shared.lock().unwrap().answer(request));
-    let session = stripe.client().session().await.unwrap();
-    (stripe, shelf, session)
-}
-
-fn two_tenants_and_a_stranger() -> Shelf {
-    Shelf {
-        customers: vec![
-            ("cus_a", customer("cus_a", "acme", "Acme")),
-            ("cus_b", customer("cus_b", "bolt", "Bolt")),
-            ("cus_s", customer("cus_s", "", "Stranger")),
-        ],
-        subscriptions: vec![
-            ("sub_a", subscription("sub_a", "cus_a", "acme")),
-            ("sub_f", subscription("sub_f", "cus_a", "")),
-            ("sub_l", subscription("sub_l", "cus_x", "bolt")),
-            ("sub_s", subscription("sub_s", "cus_s", "")),
-        ],
-        events: vec![("evt_1", event("evt_1", "{}"))],
-    }
-}
-
-fn subscriptions(mirror: &Mirror, key: &TenantKey) -> Vec<String> {
+pub(super) fn subscriptions(mirror: &Mirror, key: &TenantKey) -> Vec<String> {
     let observed = mirror.observe(key, None, None).unwrap();
     observed.subscriptions.into_iter().map(|s| s.id).collect()
 }
@@ -130,14 +19,18 @@ async fn a_scan_keeps_what_is_ours_and_what_could_bill_our_customers() {
     assert_eq!(mirror.observe(&tenant("acme"), None, None), None);
     let concerned = mirror.rebuild(&session).await.unwrap();
     assert_eq!(concerned, [tenant("acme"), tenant("bolt")]);
-    assert_eq!(stripe.received().len(), 2);
+    // Customers, subscriptions, invoices of two statuses, disputes, fraud warnings.
+    assert_eq!(stripe.received().len(), 6);
     assert_eq!(mirror.counts(), (2, 3));
     // A foreign subscription of our customer, and one of ours with a stranger.
     assert_eq!(subscriptions(&mirror, &tenant("acme")), ["sub_a", "sub_f"]);
     assert_eq!(subscriptions(&mirror, &tenant("bolt")), ["sub_l"]);
     assert_eq!(
         mirror.observe(&tenant("new"), None, None),
-        Some(Observed::default())
+        Some(Observed {
+            disputes: Some(Disputes::default()),
+            ..Observed::default()
+        })
     );
     assert_eq!(mirror.observe(&tenant("acme"), None, Some("clock_1")), None);
     assert_eq!(mirror.rebuild(&session).await.unwrap(), []);
@@ -228,73 +121,6 @@ async fn a_recorded_customer_stays_the_tenants_until_it_is_deleted() {
     assert!(observe().customers.is_empty());
     mirror.rebuild(&session).await.unwrap();
     assert_eq!(observe().deleted_customer.as_deref(), Some("cus_s"));
-}
-
-#[tokio::test]
-async fn events_lead_to_one_read_for_each_of_our_objects_and_none_for_strangers() {
-    let (stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    {
-        let mut shelf = shelf.lock().unwrap();
-        shelf.customers[0].1 = customer("cus_a", "acme", "Renamed");
-        // The payloads lie: nothing but their ids may count.
-        let stale = customer("cus_a", "acme", "Payload");
-        shelf.events.insert(0, ("evt_2", event("evt_2", &stale)));
-        shelf.events.insert(0, ("evt_3", event("evt_3", &stale)));
-        let stranger = customer("cus_s", "", "Stranger");
-        shelf.events.insert(0, ("evt_4", event("evt_4", &stranger)));
-    }
-    let before = stripe.received().len();
-    let Poll::Read {
-        touched, failures, ..
-    } = cursor.poll(&session, &mirror).await.unwrap()
-    else {
-        panic!("rebuild");
-    };
-    assert_eq!((touched, failures), (vec![tenant("acme")], vec![]));
-    let observed = mirror.observe(&tenant("acme"), None, None).unwrap();
-    assert_eq!(observed.customers[0].name.as_deref(), Some("Renamed"));
-    assert_eq!(stripe.received().len() - before, 2);
-    // Read once: the next poll asks from there on.
-    assert!(
-        matches!(cursor.poll(&session, &mirror).await, Ok(Poll::Read { touched, .. }) if touched.is_empty())
-    );
-    assert_eq!(stripe.received().len() - before, 3);
-}
-
-#[tokio::test]
-async fn a_customer_that_becomes_ours_is_read_with_its_subscriptions() {
-    let (_stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    {
-        let mut shelf = shelf.lock().unwrap();
-        let adopted = customer("cus_s", "third", "Stranger");
-        shelf.events.insert(0, ("evt_2", event("evt_2", &adopted)));
-        shelf.customers[2].1 = adopted;
-    }
-    cursor.poll(&session, &mirror).await.unwrap();
-    assert_eq!(subscriptions(&mirror, &tenant("third")), ["sub_s"]);
-}
-
-#[tokio::test]
-async fn a_cursor_that_is_too_old_asks_for_a_rebuild_and_goes_on_from_now() {
-    let (_stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    shelf.lock().unwrap().events = vec![("evt_9", event("evt_9", "{}"))];
-    assert!(matches!(
-        cursor.poll(&session, &mirror).await,
-        Ok(Poll::RebuildNeeded)
-    ));
-    assert!(matches!(
-        cursor.poll(&session, &mirror).await,
-        Ok(Poll::Read { .. })
-    ));
 }
 
 #[tokio::test]
