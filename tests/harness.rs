@@ -5,7 +5,10 @@
 
 mod support;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace},
+};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -36,6 +39,27 @@ async fn the_shipped_rights_are_what_the_operator_needs_and_no_more() {
         ("create", "events.k8s.io/events", &namespace, true),
         ("patch", "events.k8s.io/events", &namespace, true),
         ("update", leases, SYSTEM_NAMESPACE, true),
+        ("create", "/configmaps", SYSTEM_NAMESPACE, true),
+        ("patch", "/configmaps", SYSTEM_NAMESPACE, false),
+        (
+            "patch",
+            "/configmaps:tenant-billing-operator-events",
+            SYSTEM_NAMESPACE,
+            true,
+        ),
+        (
+            "get",
+            "/configmaps:tenant-billing-operator-events",
+            SYSTEM_NAMESPACE,
+            true,
+        ),
+        (
+            "delete",
+            "/configmaps:tenant-billing-operator-events",
+            SYSTEM_NAMESPACE,
+            false,
+        ),
+        ("create", "/configmaps", &namespace, false),
         ("create", tenants, &namespace, false),
         ("delete", tenants, &namespace, false),
         ("patch", "tenantbilling.io/billingplans", "", false),
@@ -164,6 +188,43 @@ async fn a_server_accepts_every_shipped_manifest() {
             "no {kind} among {kinds:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_webhook_component_fits_the_deployment_and_its_example_is_accepted() {
+    let control_plane = ControlPlane::shared().await;
+    let admin = control_plane.admin().await;
+    let manifests = repository().join("manifests");
+    let dry_run = PatchParams::apply("tests").force().dry_run();
+    for object in objects(&manifests.join("webhook/ingress.yaml")).unwrap() {
+        apply_object(&admin, &object, &dry_run).await.unwrap();
+    }
+
+    let namespace = control_plane.namespace().await;
+    let mut deployment = objects(&manifests.join("base/deployment.yaml"))
+        .unwrap()
+        .remove(0);
+    deployment.metadata.namespace = Some(namespace.clone());
+    let apply = PatchParams::apply("tests").force();
+    apply_object(&admin, &deployment, &apply).await.unwrap();
+    let text = std::fs::read_to_string(manifests.join("webhook/deployment.yaml")).unwrap();
+    let patch: Value = serde_yaml::from_str(&text).unwrap();
+    let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
+    let api: Api<Deployment> = Api::namespaced(admin, &namespace);
+    let patched = api
+        .patch("tenant-billing", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let pod = patched.spec.unwrap().template.spec.unwrap();
+    let container = &pod.containers[0];
+    let mounted = container.volume_mounts.iter().flatten();
+    let mounted: Vec<_> = mounted.map(|mount| mount.mount_path.as_str()).collect();
+    assert_eq!(mounted, ["/etc/stripe", "/etc/stripe-webhook"]);
+    let flags = container.args.clone().unwrap();
+    assert_eq!(
+        flags.last().unwrap(),
+        "--webhook-secret-file=/etc/stripe-webhook"
+    );
 }
 
 fn condition(kind: &str, status: &str) -> Value {

@@ -143,6 +143,10 @@ async fn make_fleet(world: &World, price: &str) {
         .await;
 }
 
+/// Requests that the event list may take at a start: its newest event, and the pages that nobody has
+/// read, up to a limit. An account with more is compared as a whole anyway.
+const ALLOWED_FOR_EVENTS: usize = 1 + 20;
+
 /// Requests that a complete check of the fleet may take beside `strangers`.
 fn allowed(strangers: usize) -> usize {
     3 * TENANTS.div_ceil(PAGE) + 10 + strangers.div_ceil(PAGE)
@@ -151,12 +155,20 @@ fn allowed(strangers: usize) -> usize {
 /// Asserts that since the log was emptied the fleet was checked, within the limit. Gives what was
 /// written.
 async fn writes_of_check(world: &World, strangers: usize, what: &str) -> Vec<Value> {
-    let mut requests = world.stripe.requests().await;
+    let requests = world.stripe.requests().await;
     let is_list = |request: &&Value| request["path"] == "/v1/customers";
     let pages = requests.iter().filter(is_list).count();
     assert!(
         pages >= (TENANTS + strangers).div_ceil(PAGE),
         "{what}: {pages} pages of customers"
+    );
+    let (of_events, mut requests): (Vec<_>, Vec<_>) = requests
+        .into_iter()
+        .partition(|request| request["path"] == "/v1/events");
+    assert!(
+        (1..=ALLOWED_FOR_EVENTS).contains(&of_events.len()),
+        "{what}: {} requests for events",
+        of_events.len()
     );
     let limit = allowed(strangers);
     assert!(

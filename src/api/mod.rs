@@ -9,6 +9,7 @@ mod attention;
 mod billing_plan;
 mod condition;
 mod dispute;
+mod last_event;
 mod lenient;
 mod payment;
 mod plan_change;
@@ -24,6 +25,7 @@ pub use billing_plan::{
 };
 pub use condition::{ConditionType, reason};
 pub use dispute::{DisputePolicy, DisputeSummary, FraudWarningSummary, OnDispute};
+pub use last_event::{EventSource, LastEvent};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
 pub use payment::{
     Collection, IfNoPaymentMethod, PaymentPolicy, PaymentRequirement, PaymentStatus, Trial,
@@ -60,6 +62,10 @@ pub const APPROVE_CHANGE_ANNOTATION: &str = "tenantbilling.io/approve-change";
 /// Allows a plan's new prices that are held because they differ so much from the old ones; its value
 /// is the name in the message.
 pub const APPROVE_PRICES_ANNOTATION: &str = "tenantbilling.io/approve-prices";
+
+/// On the lease: where the replica that leads takes webhooks (`HOST:PORT`), so that the others can pass
+/// theirs on.
+pub const WEBHOOK_ADDRESS_ANNOTATION: &str = "tenantbilling.io/webhook-address";
 
 /// Every annotation that calls for another look when it changes.
 pub const ANNOTATIONS: [&str; 3] = [

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessStatus, DisputeSummary, FraudWarningSummary, InvoiceSummary, PaymentStatus,
+    AccessStatus, DisputeSummary, FraudWarningSummary, InvoiceSummary, LastEvent, PaymentStatus,
     PlanChangeStatus,
 };
 
@@ -75,6 +75,10 @@ pub struct TenantBillingStatus {
     #[schemars(length(max = 32))]
     pub drift: Vec<Drift>,
 
+    /// The newest event in Stripe that has led to a look at this tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<LastEvent>,
+
     /// Value of the annotation `tenantbilling.io/reconcile-requested-at` that was last acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
@@ -103,6 +107,7 @@ impl Default for TenantBillingStatus {
             fraud_warnings: Vec::new(),
             stripe: None,
             drift: Vec::new(),
+            last_event: None,
             last_handled_reconcile_at: None,
             conditions: Vec::new(),
         }

@@ -1,20 +1,23 @@
 //! `tenant-billing run`
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use prometheus_client::registry::Registry;
 use rust_decimal::Decimal;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{self, Ended, LeaseConfig, Metrics};
+use crate::controller::{self, Ended, LeaseConfig, Metrics, Polling, Reception, reception};
 use crate::converge::desired;
-use crate::{serve, stripe};
+use crate::serve::{self, Endpoint, Secrets, WebhookMetrics};
+use crate::stripe;
 
 /// Run the operator.
 #[derive(Debug, clap::Args)]
@@ -45,7 +48,7 @@ pub(super) struct Args {
     /// Requests to Stripe in a second [default: 80 with a live key, 20 with a test key].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_requests_per_second: Option<u32>,
-    /// Where health and metrics are served.
+    /// Where health, metrics and webhooks are served.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// Namespace of the lease that replicas compete for.
@@ -62,8 +65,19 @@ pub(super) struct Args {
     /// How long a replica that has vanished keeps the lease.
     #[arg(long, value_name = "N", default_value = "15", value_parser = clap::value_parser!(u64).range(3..))]
     lease_duration_seconds: u64,
+    /// How the operator hears of what happens in Stripe.
+    #[arg(long, value_enum, default_value_t = Events::Both)]
+    events: Events,
+    /// File with the signing secrets of the webhook endpoint, one a line, or a directory of such
+    /// files; may be given again. They are read again when they change.
+    #[arg(long, value_name = "FILE")]
+    webhook_secret_file: Vec<PathBuf>,
+    /// Where other replicas reach this one, to pass webhooks on while it leads [default: the
+    /// variable `POD_IP` and the port of --listen].
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise_address: Option<String>,
     /// How often Stripe is asked for new events.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u64).range(1..))]
     event_poll_seconds: u64,
     /// How often everything is listed and compared.
     #[arg(long, value_name = "N", default_value = "3600", value_parser = clap::value_parser!(u64).range(1..))]
@@ -89,6 +103,17 @@ enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+/// How the operator hears of what happens in Stripe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Events {
+    /// Stripe sends them to /webhooks/stripe; its list is read at the start and at every resync.
+    Webhook,
+    /// Stripe's list is read every few seconds.
+    Poll,
+    /// Both: webhooks are faster, and the list misses nothing.
+    Both,
 }
 
 fn owner(name: &str) -> Result<String, String> {
@@ -180,10 +205,15 @@ async fn run(args: Args) -> Result<Ended, String> {
 
     let mut registry = Registry::with_prefix("tenant_billing");
     let metrics = Metrics::register(&mut registry);
-    let server = serve::health_and_metrics(args.listen, registry, stripe.clone(), shutdown.clone())
-        .await
-        .map_err(|error| format!("--listen {}: {error}", args.listen))?;
-    let server = tokio::spawn(server);
+    let (reception, announcer) = reception();
+    let endpoint = endpoint(&args, reception, &mut registry, &shutdown).await?;
+    let wrong = |error: std::io::Error| format!("--listen {}: {error}", args.listen);
+    let listener = TcpListener::bind(args.listen).await.map_err(wrong)?;
+    let address = listener.local_addr().map_err(wrong)?;
+    tracing::info!(addr = %address, "serving health and metrics");
+    let advertised = endpoint.as_ref().and_then(|_| advertised(&args, address));
+    let router = serve::router(registry, stripe.clone(), endpoint);
+    let server = tokio::spawn(serve::serve(listener, router, shutdown.clone()));
 
     let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "tenant-billing".to_owned());
     let options = controller::Options {
@@ -197,8 +227,13 @@ async fn run(args: Args) -> Result<Ended, String> {
             // its predecessor while that one's last request may still be on its way.
             identity: format!("{identity}_{:016x}", fastrand::u64(..)),
             duration: Duration::from_secs(args.lease_duration_seconds),
+            advertised,
         },
         event_poll: Duration::from_secs(args.event_poll_seconds),
+        polling: match args.events {
+            Events::Webhook => Polling::Off,
+            Events::Poll | Events::Both => Polling::On,
+        },
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
         payment_return_url: args.payment_return_url,
@@ -209,16 +244,54 @@ async fn run(args: Args) -> Result<Ended, String> {
         stripe,
         options,
         metrics,
+        announcer,
         shutdown.clone(),
     )
     .await;
     shutdown.cancel();
-    match server.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the health and metrics server failed"),
-        Err(error) => tracing::warn!(%error, "the health and metrics server ended abnormally"),
+    if let Err(error) = server.await {
+        tracing::warn!(%error, "the HTTP server ended abnormally");
     }
     Ok(ended)
+}
+
+/// The endpoint for webhooks, if they are wanted. The secrets are read again until `shutdown`.
+async fn endpoint(
+    args: &Args,
+    reception: Reception,
+    registry: &mut Registry,
+    shutdown: &CancellationToken,
+) -> Result<Option<Arc<Endpoint>>, String> {
+    let files = args.webhook_secret_file.clone();
+    match (args.events, files.is_empty()) {
+        (Events::Webhook, true) => Err(
+            "--events=webhook needs --webhook-secret-file: without the endpoint's signing secret \
+             nothing that Stripe sends can be believed"
+                .to_owned(),
+        ),
+        (Events::Both, true) | (Events::Poll, _) => Ok(None),
+        (Events::Webhook | Events::Both, false) => {
+            let (secrets, reading) = Secrets::load(files, shutdown.clone()).await;
+            tokio::spawn(reading);
+            let metrics = WebhookMetrics::register(registry);
+            Ok(Some(Arc::new(Endpoint::new(secrets, reception, metrics))))
+        }
+    }
+}
+
+/// Where other replicas reach this one.
+fn advertised(args: &Args, listening: SocketAddr) -> Option<String> {
+    if let Some(address) = &args.advertise_address {
+        return Some(address.clone());
+    }
+    let ip = std::env::var("POD_IP").ok()?;
+    match ip.parse::<IpAddr>() {
+        Ok(ip) => Some(SocketAddr::new(ip, listening.port()).to_string()),
+        Err(error) => {
+            tracing::warn!(%error, ip, "POD_IP is no address; other replicas cannot pass webhooks on");
+            None
+        }
+    }
 }
 
 async fn configure(kubeconfig: Option<&PathBuf>) -> Result<kube::Config, String> {

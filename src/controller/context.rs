@@ -14,13 +14,14 @@ use tokio::sync::watch;
 use super::catalogue::Catalogue;
 use super::error::Error;
 use super::event::Events;
+use super::heard::Heard;
 use super::index::{TenantIndex, TenantRef};
 use super::lease::Leadership;
 use super::metrics::Metrics;
 use super::rollout::Rollouts;
 use super::tenant::Tenant;
 use crate::api::{PlanObject, TenantObject};
-use crate::stripe::{self, Mirror, Session};
+use crate::stripe::{self, Inbox, Mirror, Session};
 
 /// A reference to a `BillingPlan`.
 pub(super) type PlanRef = ObjectRef<PlanObject>;
@@ -30,6 +31,10 @@ pub(super) struct Context {
     pub(super) kube: Client,
     pub(super) stripe: stripe::Client,
     pub(super) mirror: Arc<Mirror>,
+    /// What was heard of and is not in the mirror yet.
+    pub(super) inbox: Arc<Inbox>,
+    /// What tenants are to be told of.
+    pub(super) heard: Heard,
     pub(super) owner: String,
     pub(super) plans: Store<PlanObject>,
     /// Whether every plan has been seen once.

@@ -24,6 +24,7 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
             let api = context.tenant_api(&tenant.namespace);
             publish::remove_finalizer(&api, &tenant.object).await?;
             context.backoff.succeeded(&tenant.reference());
+            context.heard.told(tenant);
             return Ok(Action::await_change());
         }
         Ok(Some(outcome)) => outcome,
@@ -43,11 +44,13 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
         outcome,
         seen: None,
         requested_at: tenant.requested_at(),
+        event: tenant.heard.clone(),
     };
     let status = status::tenant(&tenant.status, &look);
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), &tenant.status, &status).await?;
     context.note_written(tenant.reference(), version);
+    context.heard.told(tenant);
     Ok(Action::requeue(context.backoff.failed(tenant.reference())))
 }
 
@@ -101,6 +104,7 @@ async fn carry_out(tenant: &Tenant, context: &Context) -> Result<Option<Outcome>
         namespace: tenant.namespace.clone(),
         key,
         status: tenant.status.clone(),
+        heard: tenant.heard.clone(),
     };
     apply::delete(context, &tenant, &session, policy).await?;
     Ok(None)

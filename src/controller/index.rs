@@ -127,6 +127,16 @@ impl TenantIndex {
             .collect()
     }
 
+    /// Every manifest on a test clock, after the tenant it bills.
+    pub fn on_clock(&self, clock: &str) -> Vec<(String, TenantRef)> {
+        let inner = self.lock();
+        let entries = inner.entries.iter();
+        entries
+            .filter(|(_, entry)| entry.test_clock.as_deref() == Some(clock))
+            .map(|(reference, entry)| (entry.tenant_id.clone(), reference.clone()))
+            .collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No code panics while holding the lock; should it, the maps are still whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

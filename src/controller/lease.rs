@@ -16,6 +16,8 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::WEBHOOK_ADDRESS_ANNOTATION;
+
 /// Which lease, and how long it lasts.
 #[derive(Clone, Debug)]
 pub struct LeaseConfig {
@@ -27,6 +29,8 @@ pub struct LeaseConfig {
     pub identity: String,
     /// How long a record counts after it was written.
     pub duration: Duration,
+    /// Where the other replicas reach this one (`HOST:PORT`), to be written on the lease.
+    pub advertised: Option<String>,
 }
 
 impl LeaseConfig {
@@ -115,10 +119,12 @@ fn decide(
 
 /// Runs for leadership until `shutdown`, then releases the lease.
 ///
-/// The returned future has to be polled for leadership to be renewed.
+/// The returned future has to be polled for leadership to be renewed. It tells `leader` where the
+/// replica that leads is, when that is another one.
 pub fn elect(
     client: Client,
     config: LeaseConfig,
+    leader: watch::Sender<Option<String>>,
     shutdown: CancellationToken,
 ) -> (Leadership, impl Future<Output = ()> + Send) {
     let (sender, receiver) = watch::channel(None);
@@ -126,6 +132,7 @@ pub fn elect(
         api: Api::namespaced(client, &config.namespace),
         config,
         sender,
+        leader,
         seen: None,
     };
     (Leadership(receiver), elector.run(shutdown))
@@ -135,6 +142,7 @@ struct Elector {
     api: Api<Lease>,
     config: LeaseConfig,
     sender: watch::Sender<Option<Instant>>,
+    leader: watch::Sender<Option<String>>,
     /// The last record and when it was first seen.
     seen: Option<(LeaseSpec, Instant)>,
 }
@@ -179,22 +187,28 @@ impl Elector {
             self.config.duration,
         );
         let written = match (decision, lease) {
-            (Decision::Wait, _) => return Ok(false),
+            (Decision::Wait, lease) => {
+                self.leader
+                    .send_replace(lease.as_ref().and_then(address_on));
+                return Ok(false);
+            }
             (Decision::Create, _) | (_, None) => {
-                let lease = Lease {
+                let mut lease = Lease {
                     metadata: ObjectMeta {
                         name: Some(self.config.name.clone()),
                         ..ObjectMeta::default()
                     },
                     spec: Some(self.claim(None)),
                 };
+                write_address(&mut lease, self.config.advertised.as_deref());
                 self.api.create(&PostParams::default(), &lease).await
             }
             (Decision::Acquire | Decision::Renew, Some(lease)) => {
-                let claimed = Lease {
+                let mut claimed = Lease {
                     spec: Some(self.claim(lease.spec.as_ref())),
                     ..lease
                 };
+                write_address(&mut claimed, self.config.advertised.as_deref());
                 self.api
                     .replace(&self.config.name, &PostParams::default(), &claimed)
                     .await
@@ -202,6 +216,7 @@ impl Elector {
         };
         match written {
             Ok(_) => {
+                self.leader.send_replace(None);
                 if decision != Decision::Renew {
                     tracing::info!(identity = self.config.identity, "lease: leading");
                 }
@@ -267,6 +282,7 @@ impl Elector {
                 return Ok(());
             }
             spec.holder_identity = Some(String::new());
+            write_address(&mut lease, None);
             self.api
                 .replace(&self.config.name, &PostParams::default(), &lease)
                 .await
@@ -278,6 +294,25 @@ impl Elector {
             Err(_) => tracing::warn!("lease: not released in time; it expires by itself"),
         }
         self.seen = None;
+    }
+}
+
+/// Where the replica that holds a lease takes webhooks.
+fn address_on(lease: &Lease) -> Option<String> {
+    let annotations = lease.metadata.annotations.as_ref()?;
+    annotations.get(WEBHOOK_ADDRESS_ANNOTATION).cloned()
+}
+
+fn write_address(lease: &mut Lease, address: Option<&str>) {
+    let annotations = lease.metadata.annotations.get_or_insert_default();
+    match address {
+        Some(address) => {
+            annotations.insert(WEBHOOK_ADDRESS_ANNOTATION.to_owned(), address.to_owned());
+        }
+        // Of a predecessor that is gone.
+        None => {
+            annotations.remove(WEBHOOK_ADDRESS_ANNOTATION);
+        }
     }
 }
 
@@ -341,6 +376,7 @@ mod tests {
             name: String::new(),
             identity: String::new(),
             duration: LASTS,
+            advertised: None,
         };
         assert!(config.trusted_for() < config.duration);
         assert!(

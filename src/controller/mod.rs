@@ -14,14 +14,18 @@
 mod apply;
 mod catalogue;
 mod context;
+mod cursor;
 mod error;
 mod event;
 mod finalize;
+mod heard;
+mod hearing;
 mod index;
 mod lease;
 mod metrics;
 mod plans;
 mod publish;
+mod reception;
 mod reconcile;
 mod report;
 mod rollout;
@@ -30,6 +34,8 @@ mod tenant;
 
 pub use lease::LeaseConfig;
 pub use metrics::Metrics;
+pub use reception::{Announcer, Place, Reception, reception};
+pub use sync::Polling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,11 +50,12 @@ use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
 use self::context::{Backoff, Context, Triggers};
+use self::cursor::Keeper;
 use self::error::Error;
 use self::event::Events;
 use self::sync::Pace;
 use crate::api::{ANNOTATIONS, PlanObject, TenantObject};
-use crate::stripe::{self, Mirror};
+use crate::stripe::{self, Inbox, Mirror};
 
 /// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
 /// client bounds the rest.
@@ -71,6 +78,8 @@ pub struct Options {
     pub lease: LeaseConfig,
     /// How often Stripe is asked for new events.
     pub event_poll: Duration,
+    /// Whether it is asked at all.
+    pub polling: Polling,
     /// How often everything is looked at again.
     pub resync: Duration,
     /// How many times more, or less, a plan may cost than before without a person's approval.
@@ -97,12 +106,17 @@ pub async fn run(
     stripe: stripe::Client,
     options: Options,
     metrics: Arc<Metrics>,
+    announcer: Announcer,
     shutdown: CancellationToken,
 ) -> Ended {
     // The lease outlives the work: leadership is given up only once nothing is under way.
     let released = CancellationToken::new();
-    let (mut leadership, election) =
-        lease::elect(lease_client, options.lease.clone(), released.clone());
+    let (mut leadership, election) = lease::elect(
+        lease_client,
+        options.lease.clone(),
+        announcer.leader.clone(),
+        released.clone(),
+    );
     let election = tokio::spawn(election);
     let led = tokio::select! {
         () = shutdown.cancelled() => false,
@@ -112,7 +126,17 @@ pub async fn run(
     if led {
         metrics.leading();
         let mut watched = leadership.clone();
-        let work = lead(kube, stripe, options, metrics, leadership, shutdown.clone());
+        let mirror = Arc::new(Mirror::new(&options.owner));
+        let inbox = Arc::new(Inbox::new(Arc::clone(&mirror)));
+        announcer.open(Arc::clone(&inbox), leadership.clone());
+        let base = Base {
+            kube,
+            stripe,
+            mirror,
+            inbox,
+            metrics,
+        };
+        let work = Box::pin(lead(base, options, leadership, shutdown.clone()));
         tokio::select! {
             () = work => {}
             () = watched.lost() => ended = Ended::LostLeadership,
@@ -126,26 +150,44 @@ pub async fn run(
     ended
 }
 
-/// Runs both controllers and follows Stripe.
-async fn lead(
+/// What a leader works with.
+struct Base {
     kube: Client,
     stripe: stripe::Client,
-    options: Options,
+    mirror: Arc<Mirror>,
+    inbox: Arc<Inbox>,
     metrics: Arc<Metrics>,
+}
+
+/// Runs both controllers and follows Stripe.
+async fn lead(
+    base: Base,
+    options: Options,
     leadership: lease::Leadership,
     shutdown: CancellationToken,
 ) {
     let (triggers, tenant_triggers, plan_triggers) = Triggers::new();
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
+    let Base {
+        kube,
+        stripe,
+        mirror,
+        inbox,
+        metrics,
+    } = base;
+    let keeper = Keeper::new(kube.clone(), &options.lease);
     let pace = Pace {
         events: options.event_poll,
+        polling: options.polling,
         resync: options.resync,
     };
     let context = Arc::new(Context {
         events: Events::new(kube.clone(), options.lease.identity.clone()),
         stripe,
-        mirror: Arc::new(Mirror::new(&options.owner)),
+        mirror,
+        inbox,
+        heard: heard::Heard::default(),
         owner: options.owner.clone(),
         plans: plans.clone(),
         plans_listed: tokio::sync::watch::Sender::new(false),
@@ -183,7 +225,7 @@ async fn lead(
             context.clone(),
             shutdown.clone()
         ),
-        follow_once_watched(context, pace, shutdown),
+        follow_once_watched(context, pace, keeper, shutdown),
     );
 }
 
@@ -241,12 +283,17 @@ fn watch_plans(
 }
 
 /// The mirror needs to know the test clocks, and its first triggers need somebody to trigger.
-async fn follow_once_watched(context: Arc<Context>, pace: Pace, shutdown: CancellationToken) {
+async fn follow_once_watched(
+    context: Arc<Context>,
+    pace: Pace,
+    keeper: Keeper,
+    shutdown: CancellationToken,
+) {
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = context.tenants.wait_complete() => {}
     }
-    sync::follow(context, pace, shutdown).await;
+    sync::follow(context, pace, keeper, shutdown).await;
 }
 
 async fn run_tenants(

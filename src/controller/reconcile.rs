@@ -69,7 +69,10 @@ async fn current(object: Arc<TenantObject>, context: &Context) -> Result<Option<
     } else {
         object
     };
-    Ok(Some(Tenant::new(object, &context.owner)))
+    let mut tenant = Tenant::new(object, &context.owner);
+    // Taken before anything is read: what comes later leads to another look.
+    tenant.heard = context.heard.of(&tenant.key.tenant);
+    Ok(Some(tenant))
 }
 
 /// `recorded` is the status as it is recorded, and follows what is written meanwhile.

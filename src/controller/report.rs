@@ -63,6 +63,7 @@ pub(super) async fn report(
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
     context.note_written(tenant.reference(), version);
+    context.heard.told(tenant);
     if failing {
         return Ok(Action::requeue(context.backoff.failed(tenant.reference())));
     }
@@ -134,6 +135,7 @@ fn tenant_status(
         outcome,
         seen,
         requested_at: tenant.requested_at(),
+        event: tenant.heard.clone(),
     };
     let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
         return status::tenant(recorded, &look(None));

@@ -1,44 +1,86 @@
 //! Keeps the mirror of the Stripe account: listed whole at the start and regularly, followed by
 //! events in between. Says who has to be looked at again.
+//!
+//! ```text
+//! note the newest event -> list everything -> tell of the events since the kept place -> poll, poll ...
+//!       ^                                                                                      |
+//!       '----------------------- when the next complete list is due --------------------------'
+//! ```
+//!
+//! Whether events are polled or only come as webhooks, the place in the event list moves with every
+//! round, so that it can be said after an outage what was missed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kube::ResourceExt as _;
+use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Backoff, Context, PlanRef};
-use crate::stripe::{self, EventCursor, Poll, Session};
+use super::context::{Backoff, Context};
+use super::cursor::{Keeper, Kept};
+use super::hearing;
+use crate::api::EventSource;
+use crate::stripe::{self, EventCursor, Missed, Poll, Session, name_of};
 
 /// How often Stripe is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// For new events.
+    /// For new events; also how patient one is with failures.
     pub(super) events: Duration,
+    /// Whether it is asked for those at all.
+    pub(super) polling: Polling,
     /// For everything.
     pub(super) resync: Duration,
 }
+
+/// Whether Stripe's event list is asked for news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polling {
+    /// It is.
+    On,
+    /// News come as webhooks only.
+    Off,
+}
+
+/// Reason of the Kubernetes event that tells of events which nobody can read any more.
+const EVENTS_EXPIRED: &str = "EventsExpired";
+/// Reason of the one that tells of a kept place which is none.
+const EVENT_CURSOR_INVALID: &str = "EventCursorInvalid";
 
 /// Polls that may fail before the tenants are told that Stripe cannot be seen: a short failure
 /// is no reason to write the status of a whole fleet twice.
 const BLIND_AFTER_POLLS: u32 = 12;
 
 /// Follows Stripe until `shutdown`.
-pub(super) async fn follow(context: Arc<Context>, pace: Pace, shutdown: CancellationToken) {
+pub(super) async fn follow(
+    context: Arc<Context>,
+    pace: Pace,
+    keeper: Keeper,
+    shutdown: CancellationToken,
+) {
     let sight = Sight {
         context: &context,
+        pace,
         backoff: Backoff::default(),
         failing: Mutex::default(),
     };
+    tokio::join!(
+        rounds(&sight, keeper, &shutdown),
+        hearing::attend(&sight, &shutdown)
+    );
+}
+
+async fn rounds(sight: &Sight<'_>, mut keeper: Keeper, shutdown: &CancellationToken) {
+    let mut before = Before::Unread;
     while !shutdown.is_cancelled() {
         let ended = tokio::select! {
             () = shutdown.cancelled() => return,
-            ended = round(&sight, pace) => ended,
+            ended = round(sight, &mut keeper, &mut before) => ended,
         };
         let Err(error) = ended else { continue };
         tracing::warn!(%error, "following Stripe failed; it begins again");
-        let wait = sight.failed(error, pace).min(pace.events * 4);
+        let wait = sight.failed(&error);
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -47,74 +89,213 @@ pub(super) async fn follow(context: Arc<Context>, pace: Pace, shutdown: Cancella
 }
 
 /// Whether Stripe can be seen.
-struct Sight<'a> {
-    context: &'a Context,
+pub(super) struct Sight<'a> {
+    pub(super) context: &'a Context,
+    pace: Pace,
     backoff: Backoff<()>,
     failing: Mutex<Option<Instant>>,
 }
 
 impl Sight<'_> {
     /// Stripe was seen.
-    fn succeeded(&self) {
+    pub(super) fn succeeded(&self) {
         self.backoff.succeeded(&());
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.context.note_sight(None);
     }
 
-    /// Stripe was not seen. Says how long to wait.
-    fn failed(&self, error: stripe::Error, pace: Pace) -> Duration {
-        self.context.metrics.sync_failed();
+    /// Stripe was not seen.
+    pub(super) fn missed(&self, error: &stripe::Error) {
         let since = *self
             .failing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(Instant::now);
         // Before the first list there is nothing that could be spoken of.
-        if !self.context.mirror.is_complete() || since.elapsed() > pace.events * BLIND_AFTER_POLLS {
-            self.context.note_sight(Some(error));
+        let patience = self.pace.events * BLIND_AFTER_POLLS;
+        if !self.context.mirror.is_complete() || since.elapsed() > patience {
+            self.context.note_sight(Some(error.clone()));
         }
-        self.backoff.failed(())
+    }
+
+    /// The account could not be followed. Says how long to wait.
+    fn failed(&self, error: &stripe::Error) -> Duration {
+        self.context.metrics.sync_failed();
+        self.missed(error);
+        self.backoff.failed(()).min(self.pace.events * 4)
     }
 }
 
+/// Where the events before a round were left.
+enum Before {
+    /// It has not been read what an earlier leader kept.
+    Unread,
+    /// An earlier leader left them here.
+    Kept(EventCursor),
+    /// This process did, a moment ago or at the last round.
+    Own(EventCursor),
+    /// Nowhere that could be gone on from.
+    Nowhere,
+}
+
 /// Lists everything, then follows the events until the next complete list is due.
-async fn round(sight: &Sight<'_>, pace: Pace) -> Result<(), stripe::Error> {
+async fn round(
+    sight: &Sight<'_>,
+    keeper: &mut Keeper,
+    before: &mut Before,
+) -> Result<(), stripe::Error> {
     let context = sight.context;
+    let pace = sight.pace;
     let session = context.stripe.session().await?.bulk();
-    // Events from before the list are in the list; so the cursor is set first.
+    // Events from before the list are in the list; so the newest is noted first.
     let mut cursor = EventCursor::start(&session).await?;
     list(context, &session).await?;
     sight.succeeded();
+    if matches!(before, Before::Unread) {
+        *before = load(context, keeper).await;
+    }
+    let mut caught_up = false;
     // The jitter keeps operators that started together apart.
     let next_list = tokio::time::Instant::now() + pace.resync.mul_f64(0.9 + 0.2 * fastrand::f64());
     loop {
-        let wake = (tokio::time::Instant::now() + pace.events).min(next_list);
-        tokio::time::sleep_until(wake).await;
-        if wake == next_list {
-            return Ok(());
-        }
-        match poll(context, &session, &mut cursor).await {
-            Ok(Next::Poll) => sight.succeeded(),
+        let step = if caught_up {
+            poll(context, &session, &mut cursor).await
+        } else {
+            let caught_up = catch_up(context, keeper, before, &cursor, &session).await;
+            caught_up.map(|()| Next::after(pace.polling))
+        };
+        let wait = match step {
             Ok(Next::List) => return Ok(()),
+            Ok(next) => {
+                caught_up = true;
+                sight.succeeded();
+                if context.leadership.holds() {
+                    keeper.keep(&cursor).await;
+                }
+                *before = Before::Own(cursor.clone());
+                next.wait(pace)
+            }
             // The cursor stands where it stood: nothing is missed, and nothing has to be listed.
             Err(error) => {
                 tracing::warn!(%error, "Stripe's events cannot be read; it is tried again");
-                let wait = sight.failed(error, pace).min(pace.events * 4);
-                tokio::time::sleep(wait).await;
+                Some(pace.events + sight.failed(&error))
             }
+        };
+        let wake = wait.map_or(next_list, |wait| tokio::time::Instant::now() + wait);
+        tokio::time::sleep_until(wake.min(next_list)).await;
+        if wake >= next_list {
+            return Ok(());
         }
     }
 }
 
 /// What has to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// Wait, and poll again.
+    /// Wait, and poll.
     Poll,
-    /// List everything: events may have been missed.
+    /// Wait until everything is to be listed.
+    Rest,
+    /// List everything now: events may have been missed.
     List,
 }
 
-/// Reads new events, and has those looked at whom they concern.
+impl Next {
+    fn wait(self, pace: Pace) -> Option<Duration> {
+        (self == Self::Poll).then_some(pace.events)
+    }
+
+    fn after(polling: Polling) -> Self {
+        match polling {
+            Polling::On => Self::Poll,
+            Polling::Off => Self::Rest,
+        }
+    }
+}
+
+/// Reads what an earlier leader has kept. What cannot be read is no reason not to start: everything
+/// has been listed.
+async fn load(context: &Context, keeper: &mut Keeper) -> Before {
+    match keeper.load().await {
+        Ok(Kept::At(cursor)) => Before::Kept(cursor),
+        Ok(Kept::Nothing) => Before::Nowhere,
+        Ok(Kept::Garbage(wrong)) => {
+            let note = format!(
+                "{wrong}; which events were missed cannot be told, so everything in Stripe was \
+                 compared with the manifests instead, and the place is written anew"
+            );
+            tracing::warn!(wrong, "the kept place in Stripe's event list is unreadable");
+            let object = keeper.object();
+            context
+                .events
+                .warning(&object, EVENT_CURSOR_INVALID, &note)
+                .await;
+            Before::Nowhere
+        }
+        Err(error) => {
+            tracing::warn!(
+                error,
+                "the kept place in Stripe's event list cannot be read"
+            );
+            Before::Nowhere
+        }
+    }
+}
+
+/// Tells the tenants that something happened to while nobody listened. Nothing is read for it: what
+/// was listed is newer than those events.
+async fn catch_up(
+    context: &Context,
+    keeper: &Keeper,
+    before: &Before,
+    newest: &EventCursor,
+    session: &Session,
+) -> Result<(), stripe::Error> {
+    let (Before::Kept(left) | Before::Own(left)) = before else {
+        return Ok(());
+    };
+    if left.account != newest.account {
+        tracing::info!("the kept place in Stripe's event list is one of another account or mode");
+        return Ok(());
+    }
+    match left.missed(newest, session).await? {
+        Missed::Events(events) => {
+            for event in &events {
+                let name = name_of(event, EventSource::Poll);
+                hearing::tell(context, &context.inbox.concerned(event), &name);
+            }
+        }
+        Missed::Expired if matches!(before, Before::Kept(_)) => {
+            let note = expired(left, Timestamp::now());
+            tracing::warn!(note, "events were missed");
+            let object = keeper.object();
+            context.events.warning(&object, EVENTS_EXPIRED, &note).await;
+        }
+        // Nothing happened for 30 days, and now the event that was the last one is forgotten.
+        Missed::Expired => {
+            tracing::info!("the place in Stripe's event list is gone; it is set anew");
+        }
+    }
+    Ok(())
+}
+
+/// What is said of events that nobody can read any more.
+fn expired(left: &EventCursor, now: Timestamp) -> String {
+    let since = left.last.as_ref().map_or_else(
+        || "the start".to_owned(),
+        |last| {
+            let created = Timestamp::from_second(last.created).unwrap_or_default();
+            format!("{created} ({})", last.id)
+        },
+    );
+    format!(
+        "Stripe's events from {since} to {now:.0} cannot all be read any more, because Stripe keeps \
+         them for 30 days; everything in Stripe was compared with the manifests instead, so nothing \
+         is missing but the name of the last event in the status of tenants"
+    )
+}
+
+/// Reads new events into the inbox.
 async fn poll(
     context: &Context,
     listed: &Session,
@@ -125,41 +306,21 @@ async fn poll(
         tracing::warn!("the API key belongs to another account now; listing that one");
         return Ok(Next::List);
     }
-    let Poll::Read {
-        touched,
-        failures,
-        prices,
-    } = cursor.poll(&session, &context.mirror).await?
-    else {
-        return Ok(Next::List);
-    };
-    for error in failures {
-        tracing::warn!(%error, "an object in Stripe cannot be read; the next complete list tries again");
+    match cursor
+        .poll(&session, &context.mirror, &context.inbox)
+        .await?
+    {
+        Poll::Read => Ok(Next::Poll),
+        Poll::Full => {
+            tracing::warn!("more events than can be kept are waiting; the others follow");
+            Ok(Next::Poll)
+        }
+        Poll::Lost => Ok(Next::List),
     }
-    let ids = touched.iter().map(|key| key.tenant.as_str());
-    context.triggers.tenants(context.tenants.of_tenants(ids));
-    if prices {
-        context.triggers.plans(unsold(context));
-    }
-    Ok(Next::Poll)
-}
-
-/// The plans that cannot be sold yet. Those that can have a price, and prices are immutable.
-fn unsold(context: &Context) -> Vec<PlanRef> {
-    let plans = context.plans.state();
-    let unsold = plans.iter().filter(|plan| {
-        context
-            .catalogue
-            .get(&plan.name_any())
-            .is_none_or(|entry| entry.plan.is_err())
-    });
-    unsold
-        .map(|plan| ObjectRef::from_obj(plan.as_ref()))
-        .collect()
 }
 
 async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     context.mirror.rebuild(session).await?;
     for clock in context.tenants.test_clocks() {
         if let Err(error) = context.mirror.rebuild_clock(session, &clock).await {
@@ -167,6 +328,7 @@ async fn list(context: &Context, session: &Session) -> Result<(), stripe::Error>
             tracing::debug!(%error, clock, "test clock not listed");
         }
     }
+    context.inbox.wake();
     context.metrics.listed(began.elapsed());
     tracing::info!(
         seconds = began.elapsed().as_secs_f64(),

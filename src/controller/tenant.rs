@@ -7,7 +7,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::index::TenantRef;
 use crate::api::{
-    APPROVE_CHANGE_ANNOTATION, Lenient, RECONCILE_ANNOTATION, TenantBillingSpec,
+    APPROVE_CHANGE_ANNOTATION, LastEvent, Lenient, RECONCILE_ANNOTATION, TenantBillingSpec,
     TenantBillingStatus, TenantObject,
 };
 use crate::converge::desired::{self, InvalidSpec};
@@ -20,6 +20,8 @@ pub(super) struct Tenant {
     /// Whose objects in Stripe these are.
     pub(super) key: TenantKey,
     pub(super) status: TenantBillingStatus,
+    /// The event that led to this look, if one did.
+    pub(super) heard: Option<LastEvent>,
 }
 
 impl Tenant {
@@ -37,6 +39,7 @@ impl Tenant {
             namespace,
             key,
             status,
+            heard: None,
         }
     }
 

@@ -23,7 +23,7 @@ use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
 use crate::api::{
-    ConditionType, Drift, DriftClass, PendingCreate, Period, Phase, StripeStatus,
+    ConditionType, Drift, DriftClass, LastEvent, PendingCreate, Period, Phase, StripeStatus,
     TenantBillingStatus, reason,
 };
 
@@ -47,6 +47,8 @@ pub struct Look<'a> {
     pub seen: Option<Seen<'a>>,
     /// The value of the reconcile-requested-at annotation.
     pub requested_at: Option<String>,
+    /// The event in Stripe that led to the look, if one did.
+    pub event: Option<LastEvent>,
 }
 
 /// What a look saw in Stripe.
@@ -132,6 +134,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             .last_handled_reconcile_at
             .clone_from(&look.requested_at);
     }
+    status.last_event = LastEvent::newest(status.last_event.take(), look.event.clone());
     status.phase.get_or_insert(Phase::Pending);
     let mut conditions = Conditions::after(&previous.conditions, look.generation, look.now);
     conditions.set_outcome(&look.outcome);

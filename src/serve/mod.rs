@@ -1,44 +1,60 @@
-//! HTTP: health and metrics.
+//! HTTP: health, metrics and webhooks.
 
+mod forward;
+mod listen;
+mod secrets;
 mod stripe_metrics;
+mod webhook;
+mod webhook_metrics;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::{Router, routing::get};
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+pub use self::listen::serve;
+pub use self::secrets::Secrets;
+pub use self::webhook::{Endpoint, LARGEST_BODY, PATH as WEBHOOK_PATH};
+pub use self::webhook_metrics::WebhookMetrics;
 use crate::stripe;
 
-/// Answers `/livez`, `/readyz` and `/metrics` until `shutdown`.
+/// The routes `/livez`, `/readyz`, `/metrics` and `/webhooks/stripe`. Without an `endpoint` the last
+/// one answers that webhooks are not set up.
 ///
 /// Liveness says only that the process answers: restarting it would not bring Stripe or the API
-/// server back. A replica that waits for leadership is as ready as the one that leads.
-///
-/// # Errors
-/// When `address` cannot be bound.
-pub async fn health_and_metrics(
-    address: SocketAddr,
+/// server back. A replica that waits for leadership is as ready as the one that leads. So is one with
+/// a webhook secret that is missing: everything else works without, and taking the replica out of
+/// service would cure nothing; `/readyz` names it.
+pub fn router(
     mut registry: Registry,
     stripe: stripe::Client,
-    shutdown: CancellationToken,
-) -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    endpoint: Option<Arc<Endpoint>>,
+) -> Router {
     registry.register_collector(Box::new(stripe_metrics::StripeMetrics(stripe)));
-    let listener = TcpListener::bind(address).await?;
-    tracing::info!(addr = %listener.local_addr()?, "serving health and metrics");
-    let router = Router::new()
+    let webhooks = match endpoint.clone() {
+        Some(endpoint) => post(webhook::receive).with_state(endpoint),
+        None => post(webhook::not_set_up),
+    };
+    Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ok\n" }))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::new(registry));
-    Ok(axum::serve(listener, router)
-        .with_graceful_shutdown(async move { shutdown.cancelled().await })
-        .into_future())
+        .route("/readyz", get(ready).with_state(endpoint))
+        .route("/metrics", get(metrics).with_state(Arc::new(registry)))
+        .route(WEBHOOK_PATH, webhooks)
+}
+
+async fn ready(State(endpoint): State<Option<Arc<Endpoint>>>) -> String {
+    let problems = endpoint.map_or_else(Vec::new, |endpoint| endpoint.problems());
+    let mut text = "ok\n".to_owned();
+    for problem in problems {
+        text.push_str("webhook secrets: ");
+        text.push_str(&problem);
+        text.push('\n');
+    }
+    text
 }
 
 async fn metrics(State(registry): State<Arc<Registry>>) -> impl IntoResponse {

@@ -1,6 +1,7 @@
 //! The calls the operator makes, answered in facts.
 
 mod catalogue;
+mod events;
 mod records;
 
 use jiff::Timestamp;
@@ -13,13 +14,11 @@ use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
 use stripe_checkout::checkout_session::RetrieveCheckoutSession;
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCustomer};
-use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
 pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
-use super::event_view::{Event, EventView};
 use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
@@ -34,30 +33,6 @@ use crate::converge::steps::{CollectionStep, Step};
 
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
-
-/// What changes the facts about a tenant, or the prices that plans wait for. Named one by one: Stripe
-/// allows wildcards in `type`, but documents none in `types`, which takes at most 20.
-const EVENT_TYPES: [&str; 19] = [
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "customer.source.created",
-    "customer.source.updated",
-    "customer.source.deleted",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "customer.subscription.paused",
-    "customer.subscription.resumed",
-    "customer.subscription.trial_will_end",
-    "customer.subscription.pending_update_applied",
-    "customer.subscription.pending_update_expired",
-    "payment_method.attached",
-    "payment_method.detached",
-    "price.created",
-    "price.updated",
-    "price.deleted",
-];
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -274,51 +249,6 @@ impl Session {
         })
     }
 
-    /// The newest event among those that [`Session::events_after`] gives.
-    pub async fn latest_event(&self) -> Result<Option<String>, Error> {
-        let page = self.list::<EventView>(&events().limit(1)).await?;
-        Ok(page
-            .data
-            .into_iter()
-            .next()
-            .map(|view| Event::from(view).id))
-    }
-
-    /// The events about customers, subscriptions, payment methods and prices that came after `cursor`,
-    /// oldest first; without a cursor, all of the last 30 days.
-    pub async fn events_after(&self, cursor: Option<&str>) -> Result<Vec<Event>, Error> {
-        let mut found: Vec<Event> = Vec::new();
-        let Some(cursor) = cursor else {
-            loop {
-                let mut list = events();
-                if let Some(oldest) = found.last() {
-                    list = list.starting_after(&oldest.id);
-                }
-                let page = self.list::<EventView>(&list).await?;
-                let more = page.has_more == Some(true) && !page.data.is_empty();
-                found.extend(page.data.into_iter().map(Event::from));
-                if !more {
-                    found.reverse();
-                    return Ok(found);
-                }
-            }
-        };
-        // Backwards through the list is forwards in time; each page still has its newest first.
-        let mut newest = cursor.to_owned();
-        loop {
-            let list = events().ending_before(&newest);
-            let page = self.list::<EventView>(&list).await?;
-            let more = page.has_more == Some(true) && !page.data.is_empty();
-            found.extend(page.data.into_iter().rev().map(Event::from));
-            if let Some(last) = found.last() {
-                newest.clone_from(&last.id);
-            }
-            if !more {
-                return Ok(found);
-            }
-        }
-    }
-
     /// A test clock; `None` when it does not exist any more.
     pub async fn test_clock(&self, id: &str) -> Result<Option<TestClock>, Error> {
         let request = RetrieveTestHelpersTestClock::new(checked(id)?);
@@ -392,11 +322,6 @@ impl<T> Answer<T> {
             replayed: self.replayed,
         })
     }
-}
-
-fn events() -> ListEvent {
-    let types: Vec<String> = EVENT_TYPES.iter().map(ToString::to_string).collect();
-    ListEvent::new().types(types).limit(PAGE)
 }
 
 fn found_id(found: &Found) -> &str {

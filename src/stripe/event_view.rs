@@ -3,7 +3,8 @@
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-use super::views::{MetadataView, filled, id_of};
+use super::views::{filled, id_of};
+use crate::api::metadata;
 
 /// An event, reduced to what it points at. What it says about that is history by the time it is
 /// read, and is never acted on.
@@ -15,23 +16,32 @@ pub struct Event {
     pub kind: String,
     /// Unix seconds.
     pub created: i64,
+    /// Whether it happened in live mode.
+    pub livemode: Option<bool>,
+    /// The connected account it happened in; absent when that is the account itself.
+    pub account: Option<String>,
     /// Kind of the object, as in `subscription`.
     pub object: String,
     /// Id of the object.
     pub object_id: Option<String>,
     /// The customer that the object belongs to, or did until this event.
     pub customer: Option<String>,
+    /// The subscription that the object belongs to.
+    pub subscription: Option<String>,
     /// The owner in the object's metadata. A hint whether a look is worth a request, no more.
     pub owner: Option<String>,
 }
 
-/// An event as answered.
+/// An event as answered. The list holds events about every kind of object, so nothing is taken for
+/// granted about the shape of one.
 #[derive(Deserialize)]
 pub(super) struct EventView {
     id: String,
     #[serde(rename = "type")]
     kind: Option<String>,
     created: Option<i64>,
+    livemode: Option<bool>,
+    account: Option<String>,
     data: Option<EventDataView>,
 }
 
@@ -43,10 +53,11 @@ struct EventDataView {
 
 #[derive(Deserialize)]
 struct EventObjectView {
-    id: Option<String>,
-    object: Option<String>,
+    id: Option<Value>,
+    object: Option<Value>,
     customer: Option<Value>,
-    metadata: Option<MetadataView>,
+    subscription: Option<Value>,
+    metadata: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -63,17 +74,31 @@ impl From<EventView> for Event {
             id: view.id,
             kind: view.kind.unwrap_or_default(),
             created: view.created.unwrap_or_default(),
+            livemode: view.livemode,
+            account: view.account,
             ..Self::default()
         };
         if let Some(object) = object {
-            event.object = object.object.unwrap_or_default();
-            event.object_id = object.id;
+            event.object = id_of(object.object).unwrap_or_default();
+            event.object_id = id_of(object.id);
+            event.subscription = id_of(object.subscription);
             // A detached payment method has no customer any more, only a former one.
             event.customer =
                 id_of(object.customer).or_else(|| id_of(previous.and_then(|was| was.customer)));
-            event.owner = filled(object.metadata.unwrap_or_default().owner);
+            event.owner = filled(owner_in(object.metadata));
         }
         event
+    }
+}
+
+/// The owner that metadata names.
+fn owner_in(found: Option<Value>) -> Option<String> {
+    match found {
+        Some(Value::Object(mut fields)) => match fields.remove(metadata::OWNER) {
+            Some(Value::String(owner)) => Some(owner),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -96,9 +121,12 @@ mod tests {
             id: "evt_1".into(),
             kind: "customer.subscription.updated".into(),
             created: 7,
+            livemode: Some(false),
+            account: None,
             object: "subscription".into(),
             object_id: Some("sub_1".into()),
             customer: Some("cus_1".into()),
+            subscription: None,
             owner: Some("default".into()),
         };
         assert_eq!(read, expected);

@@ -1,195 +1,176 @@
-//! Stripe's event list as a source of hints: which objects to read again.
+//! Stripe's event list as a source of hints, and how far it has been read.
 //!
-//! Nothing is ever taken from an event but ids. Events may come late, twice or out of order; reading
-//! the object they point at gives the truth each time, once per object and poll.
+//! The place in the list is kept in the cluster, but nothing rests on it: whoever starts lists the
+//! account whole. It tells which tenants something happened to meanwhile, and whether anything has
+//! become untraceable.
 
-use std::collections::BTreeSet;
+use jiff::{SignedDuration, Timestamp};
 
-use futures::stream::{self, StreamExt as _};
-
-use super::error::{Class, Error};
+use super::calls::Page;
+use super::error::Error;
 use super::event_view::Event;
+use super::inbox::{Inbox, Marked};
 use super::mirror::Mirror;
 use super::session::Session;
-use crate::converge::observed::{Account, TenantKey};
+use crate::api::EventSource;
+use crate::converge::observed::Account;
 
-/// Objects that are read again at the same time.
-const CONCURRENT_READS: usize = 8;
+/// Stripe forgets events after this long.
+pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How far the event list has been read.
-#[derive(Clone, Debug)]
-pub struct EventCursor {
-    account: Account,
-    last: Option<String>,
+/// Pages of events that are read to tell whom something happened to while nobody listened. An
+/// account with more is no poorer for it: everything has been compared by then.
+const MOST_PAGES: usize = 20;
+
+/// A place in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The last event that was read (`evt_…`).
+    pub id: String,
+    /// When it happened, in Unix seconds.
+    pub created: i64,
 }
 
-/// What a poll brought.
-#[derive(Debug)]
+/// How far the event list of an account has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventCursor {
+    /// Whose list it is. Live and test mode have a list each.
+    pub account: Account,
+    /// The last event that was read; `None` when there was none.
+    pub last: Option<Place>,
+}
+
+/// What a poll came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
     /// The list was read to its end.
-    Read {
-        /// The tenants to look at again.
-        touched: Vec<TenantKey>,
-        /// Objects that cannot be read, however often one tries. They hold up nobody else; the next
-        /// rebuild comes upon them again.
-        failures: Vec<Error>,
-        /// A price changed, so that a plan which waits for one may find it now.
-        prices: bool,
-    },
+    Read,
+    /// There is no room for more hints. The cursor stands before those there was no room for.
+    Full,
     /// The place in the list is lost: it is older than the 30 days that Stripe keeps events, or the
-    /// account is another one. The cursor stands at the newest event; the mirror has to be rebuilt
-    /// now, after which nothing is missing.
-    RebuildNeeded,
+    /// account is another one. Everything has to be listed now, after which nothing is missing.
+    Lost,
+}
+
+/// What happened between two places in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// These events, newest first; in an account where a great deal happens, only the newest.
+    Events(Vec<Event>),
+    /// It can't be told any more.
+    Expired,
 }
 
 impl EventCursor {
-    /// Remembers the newest event. To be called before the mirror's first scan begins: what happens
-    /// while it is running is then seen by the first poll.
+    /// Notes the newest event. To be called before the mirror's scan begins: what happens while it is
+    /// running is then seen by the first poll.
     pub async fn start(session: &Session) -> Result<Self, Error> {
         Ok(Self {
             account: session.account().clone(),
-            last: session.latest_event().await?,
+            last: session.latest_event().await?.as_ref().map(Place::of),
         })
     }
 
-    /// Reads the events since the last poll, and the objects they point at. Moves on only when all
-    /// of that has succeeded.
+    /// Reads the events since the last poll and takes them in. Moves on with every event that the
+    /// inbox has room for: from then on it is the inbox that keeps it.
     ///
-    /// While the mirror has not been scanned once, nothing is read: what concerns it can't be told
-    /// yet, and the events keep.
-    pub async fn poll(&mut self, session: &Session, mirror: &Mirror) -> Result<Poll, Error> {
+    /// While the mirror has not been scanned once, nothing is read: the events keep.
+    pub async fn poll(
+        &mut self,
+        session: &Session,
+        mirror: &Mirror,
+        inbox: &Inbox,
+    ) -> Result<Poll, Error> {
         if *session.account() != self.account {
-            *self = Self::start(session).await?;
-            return Ok(Poll::RebuildNeeded);
+            return Ok(Poll::Lost);
         }
         if !mirror.is_complete() || mirror.account().as_ref() != Some(&self.account) {
-            return Ok(Poll::nothing());
+            return Ok(Poll::Read);
         }
-        let events = match session.events_after(self.last.as_deref()).await {
-            Ok(events) => events,
-            Err(error) if self.last.is_some() && error.is_missing() => {
-                *self = Self::start(session).await?;
-                return Ok(Poll::RebuildNeeded);
+        loop {
+            let page = match &self.last {
+                Some(last) => session.events_after(&last.id).await,
+                None => all(session).await,
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if self.last.is_some() && error.is_missing() => return Ok(Poll::Lost),
+                Err(error) => return Err(error),
+            };
+            for event in &page.items {
+                if inbox.mark(event, EventSource::Poll) == Marked::Full {
+                    return Ok(Poll::Full);
+                }
+                self.last = Some(Place::of(event));
             }
-            Err(error) => return Err(error),
-        };
-        let Some(newest) = events.last().map(|event| event.id.clone()) else {
-            return Ok(Poll::nothing());
-        };
-        let (touched, failures) = read_again(Hints::of(&events, mirror), session, mirror).await?;
-        self.last = Some(newest);
-        let prices = events.iter().any(|event| event.object == "price");
-        Ok(Poll::Read {
-            touched,
-            failures,
-            prices,
-        })
-    }
-}
-
-impl Poll {
-    const fn nothing() -> Self {
-        Self::Read {
-            touched: Vec::new(),
-            failures: Vec::new(),
-            prices: false,
-        }
-    }
-}
-
-/// The objects worth reading again.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Hints {
-    customers: BTreeSet<String>,
-    subscriptions: BTreeSet<String>,
-}
-
-#[derive(Clone, Debug)]
-enum Hint {
-    Customer(String),
-    Subscription(String),
-}
-
-impl Hints {
-    /// Strangers cost nothing: an object is read again only when it, or its customer, is known
-    /// here, or when it claims to be ours, which reading it then settles.
-    fn of(events: &[Event], mirror: &Mirror) -> Self {
-        let mut hints = Self::default();
-        for event in events {
-            let claims = event
-                .owner
-                .as_deref()
-                .is_some_and(|owner| mirror.is_owner(owner));
-            let customer = event.customer.as_ref();
-            let customer_known = customer.is_some_and(|id| mirror.knows_customer(id));
-            match (event.object.as_str(), &event.object_id) {
-                ("customer", Some(id)) if claims || mirror.knows_customer(id) => {
-                    hints.customers.insert(id.clone());
-                }
-                ("subscription", Some(id))
-                    if claims || customer_known || mirror.knows_subscription(id) =>
-                {
-                    hints.subscriptions.insert(id.clone());
-                }
-                // Payment methods, cards: what counts is what their customer's default is now.
-                ("customer" | "subscription", _) => {}
-                _ if customer_known => hints.customers.extend(customer.cloned()),
-                _ => {}
+            if page.next.is_none() {
+                return Ok(Poll::Read);
             }
         }
-        hints
     }
 
-    fn into_iter(self) -> impl Iterator<Item = Hint> {
-        let subscriptions = self.subscriptions.into_iter().map(Hint::Subscription);
-        self.customers
-            .into_iter()
-            .map(Hint::Customer)
-            .chain(subscriptions)
-    }
-}
-
-async fn read_again(
-    hints: Hints,
-    session: &Session,
-    mirror: &Mirror,
-) -> Result<(Vec<TenantKey>, Vec<Error>), Error> {
-    let mut reads = stream::iter(hints.into_iter())
-        .map(|hint| read_one(hint, session, mirror))
-        .buffer_unordered(CONCURRENT_READS);
-    let mut touched = BTreeSet::new();
-    let mut failures = Vec::new();
-    while let Some(read) = reads.next().await {
-        match read {
-            Ok(tenants) => touched.extend(tenants),
-            Err(error) if is_of_the_object(&error) => failures.push(error),
-            Err(error) => return Err(error),
+    /// What happened since `self`, which was kept by an earlier process, and up to `newest`.
+    pub async fn missed(&self, newest: &Self, session: &Session) -> Result<Missed, Error> {
+        let mut missed = Vec::new();
+        let Some(newest) = &newest.last else {
+            // There was an event once, and there is none now.
+            return Ok(match self.last {
+                Some(_) => Missed::Expired,
+                None => Missed::Events(missed),
+            });
+        };
+        if self.last.as_ref() == Some(newest) {
+            return Ok(Missed::Events(missed));
         }
-    }
-    Ok((touched.into_iter().collect(), failures))
-}
-
-async fn read_one(hint: Hint, session: &Session, mirror: &Mirror) -> Result<Vec<TenantKey>, Error> {
-    match hint {
-        Hint::Subscription(id) => mirror.refresh_subscription(session, &id).await,
-        Hint::Customer(id) if mirror.knows_customer(&id) => {
-            let stamp = mirror.stamp(session);
-            Ok(match session.customer(&id).await? {
-                Some(found) => mirror.fold_customer(found, &stamp),
-                None => mirror.forget(&id, &stamp),
-            })
+        let now = Timestamp::now().as_second().max(newest.created);
+        if let Some(last) = &self.last
+            && now - last.created > KEPT_FOR.as_secs()
+        {
+            return Ok(Missed::Expired);
         }
-        // A new one of ours; or one that was somebody else's until now, with whatever it has.
-        Hint::Customer(id) => mirror.refresh_customer(session, &id, None).await,
+        let mut after = None;
+        for _ in 0..MOST_PAGES {
+            let page = session.events_before(after.as_deref()).await?;
+            for event in page.items {
+                if let Some(last) = &self.last {
+                    if event.id == last.id {
+                        return Ok(Missed::Events(missed));
+                    }
+                    if event.created < last.created {
+                        return Ok(Missed::Expired);
+                    }
+                }
+                missed.push(event);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(match self.last {
+                    Some(_) => Missed::Expired,
+                    None => Missed::Events(missed),
+                });
+            }
+        }
+        Ok(Missed::Events(missed))
     }
 }
 
-/// Whether a failure lies in the one object. Anything else concerns all of them, and the poll is
-/// repeated.
-fn is_of_the_object(error: &Error) -> bool {
-    match error.class {
-        Class::Invalid | Class::NotFound => true,
-        Class::Unreadable => error.status.is_none_or(|status| status < 300),
-        _ => false,
+/// The first events of an account that had none, oldest first.
+async fn all(session: &Session) -> Result<Page<Event>, Error> {
+    let mut page = session.events_before(None).await?;
+    while let Some(next) = page.next.take() {
+        let further = session.events_before(Some(&next)).await?;
+        page.items.extend(further.items);
+        page.next = further.next;
+    }
+    page.items.reverse();
+    Ok(page)
+}
+
+impl Place {
+    fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            created: event.created,
+        }
     }
 }

@@ -370,6 +370,19 @@ impl Index {
         }
     }
 
+    /// Whom a customer or subscription concerns.
+    pub(super) fn concerned(&self, id: &str) -> Tenants {
+        let customer = self.customers.get(id);
+        let mut tenants: Tenants = self
+            .tenant(customer.and_then(|entry| entry.tenant.as_deref()))
+            .into_iter()
+            .collect();
+        if let Some(entry) = self.subscriptions.get(id) {
+            tenants.extend(self.tenants_of(&entry.subscription));
+        }
+        tenants
+    }
+
     fn own_tenant<'a>(&self, key: Option<&'a TenantKey>) -> Option<&'a str> {
         key.filter(|key| *key.owner == *self.owner)
             .map(|key| key.tenant.as_str())

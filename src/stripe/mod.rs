@@ -3,7 +3,7 @@
 //! ```text
 //! Client --session()--> Session --calls--> facts (converge::observed)
 //!                          |                  |
-//!                          |               Mirror  <-- EventCursor
+//!                          |               Mirror  <-- Inbox  <-- EventCursor, webhook
 //!                          +--- requests: Step -> request -> Answer
 //! ```
 //!
@@ -19,7 +19,9 @@ mod error;
 mod event_view;
 mod events;
 mod fact;
+mod hint;
 mod idempotency;
+mod inbox;
 mod index;
 mod mirror;
 mod requests;
@@ -28,6 +30,7 @@ mod stats;
 mod subscribers;
 mod transport;
 mod views;
+mod webhook;
 
 #[cfg(test)]
 mod scripted;
@@ -39,10 +42,13 @@ pub use calls::{Changed, ChangedCatalogue, Page};
 pub use client::{Client, Config, KeySource, Secret};
 pub use error::{Class, Error};
 pub use event_view::Event;
-pub use events::{EventCursor, Poll};
+pub use events::{EventCursor, KEPT_FOR, Missed, Place, Poll};
+pub use hint::{Hint, Prices, Touched};
 pub use idempotency::{IdempotencyKey, idempotency_key, key_for_catalogue_step, key_for_step};
+pub use inbox::{Errand, Inbox, Marked, Outcome, name_of};
 pub use mirror::{Mirror, Stamp};
 pub use requests::{for_catalogue_step, for_step};
 pub use session::{Answer, Session};
 pub use stats::{Stats, StatsSnapshot};
 pub use views::{SetupSession, TestClock};
+pub use webhook::{Notice, Refusal, SigningSecret, notice, verify};

@@ -22,6 +22,7 @@ use k8s_openapi::{
             ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
         },
         core::v1::{Namespace, ServiceAccount},
+        rbac::v1::{Role, RoleBinding},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -87,7 +88,44 @@ impl ControlPlane {
         let fresh = serde_json::from_value(json!({"metadata": {"generateName": "test-"}}))
             .expect("a namespace");
         let created = namespaces.create(&PostParams::default(), &fresh).await;
-        created.expect("creating a namespace").name_any()
+        let name = created.expect("creating a namespace").name_any();
+        self.allow_cursor(&name).await;
+        name
+    }
+
+    /// The shipped rights name the one place in Stripe's event list that one operator keeps. The
+    /// operators of a test keep theirs under another name, and get the same rights for that.
+    async fn allow_cursor(&self, lease: &str) {
+        let admin = self.admin().await;
+        let metadata = json!({"name": format!("{lease}-events")});
+        let role: Role = serde_json::from_value(json!({
+            "metadata": metadata,
+            "rules": [{
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "resourceNames": [format!("{lease}-events")],
+                "verbs": ["get", "patch"],
+            }],
+        }))
+        .expect("a role");
+        let binding: RoleBinding = serde_json::from_value(json!({
+            "metadata": metadata,
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Role",
+                "name": format!("{lease}-events"),
+            },
+            "subjects": [{
+                "kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": SYSTEM_NAMESPACE,
+            }],
+        }))
+        .expect("a role binding");
+        let params = PostParams::default();
+        let roles: Api<Role> = Api::namespaced(admin.clone(), SYSTEM_NAMESPACE);
+        roles.create(&params, &role).await.expect("creating a role");
+        let bindings: Api<RoleBinding> = Api::namespaced(admin, SYSTEM_NAMESPACE);
+        let bound = bindings.create(&params, &binding).await;
+        bound.expect("creating a role binding");
     }
 
     /// The run's directory, with the logs of both servers.
@@ -313,8 +351,10 @@ pub(crate) async fn apply_object(
         .map_err(|e| format!("{} {}: {e}", types.kind, object.name_any()))
 }
 
-/// Whether the client may, by the server's own word. `resource` is `GROUP/RESOURCE[/SUBRESOURCE]`.
+/// Whether the client may, by the server's own word. `resource` is
+/// `GROUP/RESOURCE[/SUBRESOURCE][:NAME]`.
 pub(crate) async fn may(client: &Client, verb: &str, resource: &str, namespace: &str) -> bool {
+    let (resource, name) = resource.split_once(':').unwrap_or((resource, ""));
     let (group, resource) = resource.split_once('/').expect("GROUP/RESOURCE");
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let question = SelfSubjectAccessReview {
@@ -325,6 +365,7 @@ pub(crate) async fn may(client: &Client, verb: &str, resource: &str, namespace: 
                 resource: Some(resource.to_owned()),
                 subresource: Some(subresource.to_owned()),
                 namespace: Some(namespace.to_owned()),
+                name: Some(name.to_owned()).filter(|name| !name.is_empty()),
                 ..ResourceAttributes::default()
             }),
             ..SelfSubjectAccessReviewSpec::default()

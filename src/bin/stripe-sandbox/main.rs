@@ -15,8 +15,8 @@
 //! # Pages
 //!
 //! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
-//! `--public-url`: the page of a Checkout session (its `url`), and that of an
-//! invoice (its `hosted_invoice_url`).
+//! `--public-url`: the page of a Checkout session (its `url`), that of an invoice
+//! (its `hosted_invoice_url`), and the billing portal (its session's `url`).
 //!
 //! # Control plane
 //!
@@ -47,6 +47,8 @@
 //!   `duplicate_percent` come twice, `lose_percent` never, and each after up to `max_delay_ms`; what becomes of the
 //!   first delivery, the second, … from then on follows from `seed`. `/_sandbox/webhooks/flush` sends what a pause kept
 //!   back.
+//! - `POST /_sandbox/portal/ID`: what a customer does in a portal session, as far as its configuration lets them: leaves a
+//!   `card` (`authenticate` as above), which becomes the default, ends a subscription (`cancel`), or keeps one (`keep`).
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
@@ -60,7 +62,7 @@
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no coupons, portal or search.
+//! - There are no coupons and no search.
 //! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
 //!   Its page asks for no address, whatever `billing_address_collection` says.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is completed on a
@@ -93,6 +95,9 @@
 //! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
 //!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
 //!   status after a release at the end) is guessed; the engine's documentation says how.
+//! - The portal leaves cards and cancels. Of flows it has `payment_method_update`. An account without a default
+//!   configuration gets one with its first session, as if saved in the Dashboard. A session can be used for five minutes,
+//!   and for an hour after each visit; Stripe says only that it is short-lived.
 //! - Disputes are of whole charges, for 14 days of evidence in words, and never lost for want of it. Submitted evidence
 //!   decides as in Stripe's test mode (`uncategorized_text` is `winning_evidence`, `losing_evidence` or
 //!   `escalate_inquiry_evidence`), at once. Test cards that cause disputes and warnings cause them with the payment.

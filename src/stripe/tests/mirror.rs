@@ -1,15 +1,13 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use super::shelf::{
-    customer, event, missing, served, subscription, tenant, two_tenants_and_a_stranger,
-};
+use super::shelf::{customer, missing, served, subscription, tenant, two_tenants_and_a_stranger};
 use crate::converge::observed::TenantKey;
 use crate::converge::observed::{Disputes, Observed};
 use crate::converge::steps::Step;
 use crate::stripe::scripted::{Reply, Scripted, account, page};
-use crate::stripe::{Changed, EventCursor, Mirror, Poll};
+use crate::stripe::{Changed, Mirror};
 
-fn subscriptions(mirror: &Mirror, key: &TenantKey) -> Vec<String> {
+pub(super) fn subscriptions(mirror: &Mirror, key: &TenantKey) -> Vec<String> {
     let observed = mirror.observe(key, None, None).unwrap();
     observed.subscriptions.into_iter().map(|s| s.id).collect()
 }
@@ -123,73 +121,6 @@ async fn a_recorded_customer_stays_the_tenants_until_it_is_deleted() {
     assert!(observe().customers.is_empty());
     mirror.rebuild(&session).await.unwrap();
     assert_eq!(observe().deleted_customer.as_deref(), Some("cus_s"));
-}
-
-#[tokio::test]
-async fn events_lead_to_one_read_for_each_of_our_objects_and_none_for_strangers() {
-    let (stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    {
-        let mut shelf = shelf.lock().unwrap();
-        shelf.customers[0].1 = customer("cus_a", "acme", "Renamed");
-        // The payloads lie: nothing but their ids may count.
-        let stale = customer("cus_a", "acme", "Payload");
-        shelf.events.insert(0, ("evt_2", event("evt_2", &stale)));
-        shelf.events.insert(0, ("evt_3", event("evt_3", &stale)));
-        let stranger = customer("cus_s", "", "Stranger");
-        shelf.events.insert(0, ("evt_4", event("evt_4", &stranger)));
-    }
-    let before = stripe.received().len();
-    let Poll::Read {
-        touched, failures, ..
-    } = cursor.poll(&session, &mirror).await.unwrap()
-    else {
-        panic!("rebuild");
-    };
-    assert_eq!((touched, failures), (vec![tenant("acme")], vec![]));
-    let observed = mirror.observe(&tenant("acme"), None, None).unwrap();
-    assert_eq!(observed.customers[0].name.as_deref(), Some("Renamed"));
-    assert_eq!(stripe.received().len() - before, 2);
-    // Read once: the next poll asks from there on.
-    assert!(
-        matches!(cursor.poll(&session, &mirror).await, Ok(Poll::Read { touched, .. }) if touched.is_empty())
-    );
-    assert_eq!(stripe.received().len() - before, 3);
-}
-
-#[tokio::test]
-async fn a_customer_that_becomes_ours_is_read_with_its_subscriptions() {
-    let (_stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    {
-        let mut shelf = shelf.lock().unwrap();
-        let adopted = customer("cus_s", "third", "Stranger");
-        shelf.events.insert(0, ("evt_2", event("evt_2", &adopted)));
-        shelf.customers[2].1 = adopted;
-    }
-    cursor.poll(&session, &mirror).await.unwrap();
-    assert_eq!(subscriptions(&mirror, &tenant("third")), ["sub_s"]);
-}
-
-#[tokio::test]
-async fn a_cursor_that_is_too_old_asks_for_a_rebuild_and_goes_on_from_now() {
-    let (_stripe, shelf, session) = served(two_tenants_and_a_stranger()).await;
-    let mirror = Mirror::new("default");
-    let mut cursor = EventCursor::start(&session).await.unwrap();
-    mirror.rebuild(&session).await.unwrap();
-    shelf.lock().unwrap().events = vec![("evt_9", event("evt_9", "{}"))];
-    assert!(matches!(
-        cursor.poll(&session, &mirror).await,
-        Ok(Poll::RebuildNeeded)
-    ));
-    assert!(matches!(
-        cursor.poll(&session, &mirror).await,
-        Ok(Poll::Read { .. })
-    ));
 }
 
 #[tokio::test]

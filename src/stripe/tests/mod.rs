@@ -1,5 +1,6 @@
 //! The room as a whole, over a real socket.
 
+mod events;
 mod items;
 mod mirror;
 mod records;

@@ -33,8 +33,18 @@ pub(super) fn subscription(id: &str, customer: &str, tenant: &str) -> String {
     )
 }
 
+pub(super) fn dispute(id: &str, customer: &str, status: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","object":"dispute","status":"{status}","reason":"fraudulent","amount":9900,"currency":"usd",
+        "created":5,"payment_intent":"pi_1","evidence_details":{{"due_by":90}},
+        "charge":{{"id":"ch_1","object":"charge","customer":"{customer}"}}}}"#
+    )
+}
+
 pub(super) fn event(id: &str, object: &str) -> String {
-    format!(r#"{{"id":"{id}","type":"x","created":1,"data":{{"object":{object}}}}}"#)
+    // Stripe forgets old ones.
+    let created = jiff::Timestamp::now().as_second();
+    format!(r#"{{"id":"{id}","type":"x","created":{created},"data":{{"object":{object}}}}}"#)
 }
 
 pub(super) fn missing() -> Reply {
@@ -114,6 +124,9 @@ impl Shelf {
                 Some(position) => listed.truncate(position),
                 None => return missing(),
             }
+        }
+        if parameter(request, "limit") == Some("1") {
+            listed.truncate(1);
         }
         let bodies: Vec<String> = listed.iter().map(|(_, json)| json.clone()).collect();
         page(&bodies, false)

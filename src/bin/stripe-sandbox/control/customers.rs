@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Refusal, Reply, read, respond};
-use crate::hosted::{self, checkout, invoice};
+use crate::hosted::{self, checkout, invoice, portal};
+use crate::model::Customer;
 use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::StripeError;
@@ -76,6 +77,24 @@ pub(super) async fn pay(
             Ok(invoice
                 .map(|invoice| invoice.render(state))
                 .unwrap_or_default())
+        })
+    });
+    respond(reply)
+}
+
+/// Does something in the billing portal; answers with the customer.
+pub(super) async fn portal(
+    Shared(app): Shared<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response<Body> {
+    let reply = read(&body).and_then(|deed| {
+        let has = |state: &State| portal::has(state, &id);
+        act_on(&app, "portal session", &id, has, |state| {
+            portal::carry_out(state, &id, &deed)?;
+            let session = state.portal_sessions.get(&id);
+            let customer = session.and_then(|session| state.customers.get(&session.customer));
+            Ok(customer.map(Customer::render).unwrap_or_default())
         })
     });
     respond(reply)

@@ -57,6 +57,7 @@ pub mod lifecycle;
 pub mod lines;
 pub mod metering;
 pub mod payments;
+pub mod portal;
 pub mod pricing;
 pub mod proration;
 pub mod renewals;

@@ -6,6 +6,7 @@ mod cards;
 pub mod checkout;
 mod html;
 pub mod invoice;
+pub mod portal;
 
 use axum::Router;
 use axum::http::{HeaderMap, header};
@@ -23,6 +24,7 @@ pub fn router() -> Router<App> {
         .route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
         .route("/i/{id}", get(invoice::show).post(invoice::submit))
         .route("/i/{id}/pdf", get(invoice::show))
+        .route("/p/session/{id}", get(portal::show).post(portal::submit))
 }
 
 /// Does something in the account that has what a page is about, after what is due by now; `None` if no account has.
