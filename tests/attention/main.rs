@@ -28,12 +28,7 @@ const MARCH: i64 = FEBRUARY + 28 * DAY;
 
 /// A world with a plan without a trial.
 async fn world() -> World {
-    let mut world = World::new().await;
-    world.options.set_flag("--event-poll-seconds", "1");
-    world
-        .options
-        .flags
-        .extend(["--resync-seconds".to_owned(), "3".to_owned()]);
+    let world = World::new().await;
     let plan = json!({"currency": "usd", "base": {"amount": "99.00", "interval": "Month"}});
     world.plan_with("pro", plan).await;
     world

@@ -39,8 +39,10 @@ impl Mirror {
     ) -> Result<Vec<TenantKey>, Error> {
         let stamp = self.stamp(session);
         let dispute = match session.dispute(id).await? {
-            Some(disputed) => Some(self.with_invoice(session, disputed).await?),
-            None => None,
+            Some(disputed) if self.knows_customer(&disputed.dispute.customer) => {
+                Some(self.with_invoice(session, disputed).await?)
+            }
+            _ => None,
         };
         Ok(self.fold_or_forget(dispute, id, &stamp))
     }
