@@ -7,7 +7,7 @@ use super::support::eventually;
 use super::support::world::{World, id};
 use super::{
     FEBRUARY, HOUR, MARCH, TENANT, assert_settled, invoices_of, paying, subscription, told_once,
-    until, world,
+    until, until_march, world,
 };
 
 fn policy(on_open: &str) -> Value {
@@ -71,7 +71,7 @@ async fn a_hold_charges_nothing_until_the_dispute_is_decided_and_then_what_was_d
         told_once(&world, "Normal", "CollectionHeld").await;
         assert_settled(&world).await;
 
-        world.stripe.advance(&clock, MARCH + 2 * HOUR).await;
+        until_march(&world, &clock).await;
         assert_eq!(
             statuses(&world, &customer).await,
             ["draft", "draft", "paid"]
@@ -223,7 +223,7 @@ async fn killed_before_and_after_every_write_it_holds_and_lets_go_all_the_same()
     assert!(!is_held().await);
     assert!(killed_at_a_write(&world, "hold_after", &is_held).await);
     held(&world, &clock).await;
-    world.stripe.advance(&clock, MARCH + 2 * HOUR).await;
+    until_march(&world, &clock).await;
 
     world.stripe.set_dispute_status(id(&dispute), "won").await;
     let is_done = async || {

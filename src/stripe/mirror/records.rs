@@ -31,6 +31,18 @@ impl Mirror {
         Ok(self.fold_or_forget(invoice, id, &stamp))
     }
 
+    /// Reads a customer's unsettled invoices again. Gives the tenants concerned. To be called after a
+    /// change that may have left one open.
+    pub async fn refresh_invoices_of(
+        &self,
+        session: &Session,
+        customer: &str,
+    ) -> Result<Vec<TenantKey>, Error> {
+        let stamp = self.stamp(session);
+        let invoices = session.unsettled_invoices_of(customer).await?;
+        Ok(self.fold_invoices_of(customer, invoices, &stamp))
+    }
+
     /// Reads a dispute again. Gives the tenants concerned. To be called when an event names it.
     pub async fn refresh_dispute(
         &self,
