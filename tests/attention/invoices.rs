@@ -3,10 +3,11 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::support::eventually;
 use super::support::world::{condition, id};
 use super::{
-    DAY, FEBRUARY, HOUR, TENANT, assert_settled, invoices_of, paying, shown_invoice, told_once,
-    until, world,
+    DAY, FEBRUARY, HOUR, TENANT, assert_settled, invoices_of, paying, shown_invoice, subscription,
+    told_once, until, world,
 };
 
 #[tokio::test]
@@ -79,29 +80,28 @@ async fn an_invoice_that_cannot_be_finalised_carries_stripes_words() {
 #[tokio::test]
 async fn taxes_that_fail_for_want_of_a_place_are_cured_by_correcting_the_address() {
     let world = world().await;
-    let settings = json!({
-        "tax_percent": 10, "unknown_tax_location": "fails",
-        "tax_locations": {"AQ": "unrecognized_location"},
-    });
+    let settings = json!({"tax_percent": 10, "unknown_tax_location": "fails"});
     world
         .stripe
         .control(Method::POST, "/settings", settings)
         .await;
     let _operator = world.operator().await;
-    let address = json!({"line1": "1 Road", "country": "DE", "postalCode": "10115"});
-    let spec = json!({
-        "customer": {"name": "Acme", "email": "billing@acme.example", "address": address},
-        "tax": {"automatic": true, "ifNoLocation": "Skip"},
-    });
+    let spec = json!({"tax": {"automatic": true, "ifNoLocation": "Skip"}});
     let (clock, customer) = paying(&world, spec).await;
-    // Somewhere nobody knows, by the manifest's wish.
-    world
-        .edit(
-            TENANT,
-            json!({"customer": {"address": {"country": "AQ", "postalCode": null, "line1": null}}}),
-        )
-        .await;
-    world.ready(TENANT).await;
+    // The manifest says nothing of the address, so support can give one, and take it away.
+    let path = format!("/v1/customers/{customer}");
+    let known = json!({"address": {"country": "DE"}});
+    world.stripe.dashboard(&path, known).await;
+    eventually("taxes are computed", async || {
+        let subscription = subscription(&world, &clock).await;
+        match &subscription["automatic_tax"]["enabled"] {
+            Value::Bool(true) => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    let unknown = json!({"address": "", "tax": {"validate_location": "deferred"}});
+    world.stripe.dashboard(&path, unknown).await;
     world.stripe.advance(&clock, FEBRUARY + 2 * HOUR).await;
     let tenant = until(&world, "PaymentCurrent", "False", "TaxLocationUnknown").await;
     let message = condition(&tenant, "PaymentCurrent")["message"].to_string();
