@@ -36,6 +36,7 @@ fn at(observed: &Observed, previous: &TenantBillingStatus, now: Timestamp) -> Te
             made: None,
             setup: None,
         }),
+        event: None,
     };
     tenant(previous, &look)
 }
