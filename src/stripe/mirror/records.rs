@@ -198,43 +198,37 @@ impl Mirror {
         };
         let is_own =
             |customer: &str| scan.customers.contains_key(customer) || self.knows_customer(customer);
-        let mut disputed: Vec<(u64, Disputed)> = Vec::new();
+        let mut own: Vec<(u64, Disputed)> = Vec::new();
         let ask = |after: Option<String>| async move {
             let sent = self.tick();
             let list = session.list_disputes(since, after.as_deref());
             Ok((sent, list.await?))
         };
         all_pages(ask, |sent, page| {
-            let own = page.into_iter().filter(|d| is_own(&d.dispute.customer));
-            disputed.extend(own.map(|d| (sent, d)));
+            let kept = page.into_iter().filter(|d| is_own(&d.dispute.customer));
+            own.extend(kept.map(|d| (sent, d)));
             Ok(())
         })
         .await?;
-        let mut disputes = HashMap::new();
-        for (sent, disputed) in disputed {
+        let mut disputes = Paged::within(reach.clone());
+        for (sent, disputed) in own {
             let dispute = self.with_invoice(session, disputed).await?;
-            disputes.insert(dispute.id.as_str().into(), (sent, dispute));
+            let id = dispute.id.as_str().into();
+            disputes.found.insert(id, (sent, dispute));
         }
-        let mut warnings = HashMap::new();
+        let mut warnings = Paged::within(reach);
         let ask = |after: Option<String>| async move {
             let sent = self.tick();
             let list = session.list_fraud_warnings(since, after.as_deref());
             Ok((sent, list.await?))
         };
         all_pages(ask, |sent, page| {
-            let own = page.into_iter().filter(|w| is_own(w.customer()));
-            warnings.extend(own.map(|w| (w.id.as_str().into(), (sent, w))));
+            let kept = page.into_iter().filter(|w| is_own(w.customer()));
+            let kept = kept.map(|w| (w.id.as_str().into(), (sent, w)));
+            warnings.found.extend(kept);
             Ok(())
         })
         .await?;
-        let disputes = Paged {
-            found: disputes,
-            reach: reach.clone(),
-        };
-        let warnings = Paged {
-            found: warnings,
-            reach,
-        };
         Ok((disputes, warnings))
     }
 
