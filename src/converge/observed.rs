@@ -125,6 +125,11 @@ impl SubscriptionStatus {
         }
     }
 
+    /// Whether a payment of it has failed, or awaits the customer.
+    pub fn awaits_payment(&self) -> bool {
+        matches!(self, Self::Incomplete | Self::PastDue | Self::Unpaid)
+    }
+
     /// Whether the subscription can still bill.
     pub fn is_live(&self) -> bool {
         !matches!(self, Self::Canceled | Self::IncompleteExpired)

@@ -51,10 +51,7 @@ fn with(status: SubscriptionStatus, invoices: Vec<Invoice>) -> Observed {
     }
 }
 
-fn condition<'a>(
-    status: &'a TenantBillingStatus,
-    kind: ConditionType,
-) -> Option<(&'a str, &'a str, &'a str)> {
+fn condition(status: &TenantBillingStatus, kind: ConditionType) -> Option<(&str, &str, &str)> {
     let found = status
         .conditions
         .iter()
@@ -107,7 +104,7 @@ fn once_it_is_paid_nothing_of_it_is_left() {
 #[test]
 fn conditions_carry_neither_links_nor_amounts() {
     let mut observed = with(SubscriptionStatus::PastDue, vec![open_invoice()]);
-    observed.disputes = some_dispute(DisputeStatus::NeedsResponse);
+    observed.disputes = Some(some_dispute(DisputeStatus::NeedsResponse));
     let status = seen(&observed, &TenantBillingStatus::default());
     for condition in &status.conditions {
         let message = &condition.message;
@@ -118,17 +115,17 @@ fn conditions_carry_neither_links_nor_amounts() {
     }
 }
 
-fn some_dispute(status: DisputeStatus) -> Option<Disputes> {
-    Some(Disputes {
+fn some_dispute(status: DisputeStatus) -> Disputes {
+    Disputes {
         disputes: vec![dispute(status)],
         warnings: Vec::new(),
-    })
+    }
 }
 
 #[test]
 fn a_dispute_is_shown_with_its_invoice_amount_and_deadline() {
     let mut observed = with(SubscriptionStatus::Active, Vec::new());
-    observed.disputes = some_dispute(DisputeStatus::NeedsResponse);
+    observed.disputes = Some(some_dispute(DisputeStatus::NeedsResponse));
     let status = seen(&observed, &TenantBillingStatus::default());
     assert_eq!(disputed(&status), Some(("True", "DisputeOpen")));
     let (_, _, message) = condition(&status, ConditionType::Disputed).unwrap();
@@ -152,7 +149,7 @@ fn how_the_last_dispute_ended_stays_in_the_condition() {
         (DisputeStatus::Prevented, "NoDispute"),
     ] {
         let mut observed = with(SubscriptionStatus::Active, Vec::new());
-        observed.disputes = some_dispute(ended);
+        observed.disputes = Some(some_dispute(ended));
         let status = seen(&observed, &TenantBillingStatus::default());
         assert_eq!(disputed(&status), Some(("False", reason)));
     }
@@ -184,7 +181,7 @@ fn a_fraud_warning_is_shown_until_nothing_can_be_done_about_it() {
 #[test]
 fn disputes_that_cannot_be_read_leave_what_was_known() {
     let mut observed = with(SubscriptionStatus::Active, Vec::new());
-    observed.disputes = some_dispute(DisputeStatus::NeedsResponse);
+    observed.disputes = Some(some_dispute(DisputeStatus::NeedsResponse));
     let before = seen(&observed, &TenantBillingStatus::default());
     observed.disputes = None;
     let status = seen(&observed, &before);
