@@ -177,7 +177,7 @@ async fn without_a_trial_the_subscription_begins_when_a_card_is_there() {
     manifest["spec"]["trial"] = json!({"days": 0});
     world.apply(manifest).await;
     let tenant = world.reason("acme", "PaymentMethodMissing").await;
-    assert_eq!(tenant["status"]["phase"], "AwaitingPayment");
+    assert_eq!(tenant["status"]["phase"], "AwaitingPaymentMethod");
     assert_eq!(condition(&tenant, "Reconciling")["status"], "True");
     let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
     assert!(world.subscriptions(customer).await.is_empty());

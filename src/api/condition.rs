@@ -17,8 +17,10 @@ pub enum ConditionType {
     Stalled,
     /// The customer has a default payment method.
     PaymentMethodReady,
-    /// No payment of the subscription is overdue.
+    /// No payment of the subscription is overdue, or waits for somebody.
     PaymentCurrent,
+    /// A payment is disputed, or a card network warns that it may be.
+    Disputed,
     /// Stripe differed, or differs, from the manifest without the manifest having changed.
     Drifted,
 }
@@ -32,6 +34,7 @@ impl ConditionType {
             Self::Stalled => "Stalled",
             Self::PaymentMethodReady => "PaymentMethodReady",
             Self::PaymentCurrent => "PaymentCurrent",
+            Self::Disputed => "Disputed",
             Self::Drifted => "Drifted",
         }
     }
@@ -89,7 +92,8 @@ pub mod reason {
         /// A change of plan is not made yet: it would charge more than allowed, or the subscription
         /// has to be paid first.
         PLAN_CHANGE_HELD = "PlanChangeHeld";
-        /// Stripe Tax cannot place the customer, and `tax.ifNoLocation` is `Block`.
+        /// Stripe Tax cannot place the customer: `tax.ifNoLocation` is `Block`, or an invoice cannot be
+        /// finalised for that reason.
         TAX_LOCATION_UNKNOWN = "TaxLocationUnknown";
         /// The subscription would have more items than Stripe allows.
         TOO_MANY_ITEMS = "TooManyItems";
@@ -117,6 +121,26 @@ pub mod reason {
         PAST_DUE = "PastDue";
         /// Stripe gave up retrying a payment.
         UNPAID = "Unpaid";
+        /// The customer has to authenticate a payment (3-D Secure).
+        PAYMENT_ACTION_REQUIRED = "PaymentActionRequired";
+        /// Stripe could not finalise an invoice; the message carries Stripe's words.
+        INVOICE_NOT_FINALIZED = "InvoiceNotFinalized";
+        /// An invoice is still a draft although it should have been finalised.
+        INVOICE_STUCK_IN_DRAFT = "InvoiceStuckInDraft";
+        /// A payment is disputed.
+        DISPUTE_OPEN = "DisputeOpen";
+        /// A card network warns that a payment may be fraudulent.
+        FRAUD_WARNING = "FraudWarning";
+        /// The last dispute was won.
+        DISPUTE_WON = "DisputeWon";
+        /// The last dispute was lost.
+        DISPUTE_LOST = "DisputeLost";
+        /// Nothing is disputed.
+        NO_DISPUTE = "NoDispute";
+        /// The tenant is subscribed.
+        SUBSCRIBED = "Subscribed";
+        /// The tenant has no subscription that is running.
+        NOT_SUBSCRIBED = "NotSubscribed";
         /// Stripe matches the last desired state.
         NO_DRIFT = "NoDrift";
         /// A change made in Stripe was put right.

@@ -4,32 +4,41 @@
 //! Rustdoc in this module is what `kubectl explain` prints, so it speaks to the person who writes
 //! manifests. Nothing here does IO.
 
+mod access;
+mod attention;
 mod billing_plan;
 mod condition;
+mod dispute;
 mod last_event;
 mod lenient;
+mod payment;
 mod plan_change;
 mod tenant_billing;
 mod tenant_status;
 
+pub use access::{AccessLevel, AccessStatus};
+pub use attention::{ActionRequired, InvoiceSummary};
 pub use billing_plan::{
     Aggregation, BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, CurrentPrice,
     Existing, Granularity, Interval, OlderPrice, PlanMeter, PlanPrice, PlanTrial, Rate, Rollout,
     RolloutStatus, TaxBehavior, UsagePrice, UsageTier,
 };
 pub use condition::{ConditionType, reason};
+pub use dispute::{DisputePolicy, DisputeSummary, FraudWarningSummary, OnDispute};
 pub use last_event::{EventSource, LastEvent};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
+pub use payment::{
+    Collection, IfNoPaymentMethod, PaymentPolicy, PaymentRequirement, PaymentStatus, Trial,
+};
 pub use plan_change::{
     ChangePreview, Charged, DowngradeTiming, IfNoLocation, PlanChangePolicy, PlanChangeState,
     PlanChangeStatus, Proration, TaxPolicy, UpgradeTiming,
 };
 pub use tenant_billing::{
-    Address, CustomerDetails, DeletionPolicy, Lifecycle, TenantBilling, TenantBillingSpec, Trial,
+    Address, CustomerDetails, DeletionPolicy, Lifecycle, TenantBilling, TenantBillingSpec,
 };
 pub use tenant_status::{
-    Drift, DriftClass, PaymentStatus, PendingCreate, Period, Phase, StripeStatus,
-    TenantBillingStatus,
+    Drift, DriftClass, PendingCreate, Period, Phase, StripeStatus, TenantBillingStatus,
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -78,11 +87,17 @@ pub mod metadata {
     pub const PLAN: &str = "tenantbilling_plan";
     /// The part of the plan that a price is for: `base`, or `usage/` and the meter's event name.
     pub const COMPONENT: &str = "tenantbilling_component";
-    /// Trial days that were last brought about on a subscription.
-    pub const TRIAL_DAYS: &str = "tenantbilling_trial_days";
+    /// The trial that was last brought about on a subscription: a number of days, or the instant of
+    /// its end.
+    pub const TRIAL: &str = "tenantbilling_trial";
+    /// The end of the trial that was reminded of.
+    pub const TRIAL_REMINDER: &str = "tenantbilling_trial_reminder";
     /// Present on a subscription whose cancellation a manifest asked for, as opposed to one that
     /// the customer or a person in the Dashboard cancelled.
     pub const CANCELED_BY: &str = "tenantbilling_canceled_by";
+    /// Present on a subscription whose collection the operator has paused: the dispute it was paused
+    /// for, `@`, and since when, in Unix seconds.
+    pub const HELD_BY: &str = "tenantbilling_held_by";
 }
 
 /// The definitions of both kinds, in the order in which they are to be applied.

@@ -4,7 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlanChangePolicy, TaxPolicy, TenantBillingStatus};
+use super::{
+    DisputePolicy, PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Trial,
+};
 
 /// What one tenant is to be sold. The operator keeps one customer and one live subscription in
 /// Stripe as this manifest says, and reports in the status what it sees there.
@@ -22,6 +24,7 @@ use super::{PlanChangePolicy, TaxPolicy, TenantBillingStatus};
     printcolumn(name = "Tenant", type_ = "string", json_path = ".status.tenantId"),
     printcolumn(name = "Plan", type_ = "string", json_path = ".spec.plan"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Access", type_ = "string", json_path = ".status.access.level"),
     printcolumn(
         name = "Drift",
         type_ = "string",
@@ -112,9 +115,17 @@ pub struct TenantBillingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<TaxPolicy>,
 
+    /// What to do when the customer disputes a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disputes: Option<DisputePolicy>,
+
     /// The tenant's own trial, instead of the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+
+    /// How the tenant pays, and when a payment method has to be on file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentPolicy>,
 
     /// Whether the tenant is to be subscribed. `Active` (the default): yes; it also takes back a
     /// cancellation that a manifest asked for, while one that the customer asked for is respected.
@@ -196,16 +207,6 @@ pub struct Address {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Z]{2}$"))]
     pub country: Option<String>,
-}
-
-/// The tenant's trial.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-pub struct Trial {
-    /// Length of the trial in days, counted from the start of the subscription; 0 means none.
-    /// A tenant gets one trial: re-subscribing does not start another. While the trial runs,
-    /// changing this number moves its end.
-    #[schemars(range(min = 0, max = 730))]
-    pub days: i32,
 }
 
 /// Whether a tenant is to be subscribed.

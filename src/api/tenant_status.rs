@@ -5,7 +5,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LastEvent, PlanChangeStatus};
+use super::{
+    AccessStatus, DisputeSummary, FraudWarningSummary, InvoiceSummary, LastEvent, PaymentStatus,
+    PlanChangeStatus,
+};
 
 /// What the operator sees in Stripe for a tenant.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -22,6 +25,10 @@ pub struct TenantBillingStatus {
     /// Where the tenant stands, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+
+    /// What the tenant may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessStatus>,
 
     /// The plan the subscription was last brought to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +50,21 @@ pub struct TenantBillingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentStatus>,
 
+    /// The unsettled invoice that matters most: the one that needs somebody, else the oldest that is
+    /// to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceSummary>,
+
+    /// The disputes of the last 180 days, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub disputes: Vec<DisputeSummary>,
+
+    /// Early fraud warnings that can be acted on, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub fraud_warnings: Vec<FraudWarningSummary>,
+
     /// The tenant's objects in Stripe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe: Option<StripeStatus>,
@@ -61,7 +83,7 @@ pub struct TenantBillingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// `Ready`, `PaymentMethodReady`, `PaymentCurrent`, `Drifted`, and `Reconciling` or `Stalled`
+    /// `Ready`, `PaymentMethodReady`, `PaymentCurrent`, `Disputed`, `Drifted`, and `Reconciling` or `Stalled`
     /// while they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -74,11 +96,15 @@ impl Default for TenantBillingStatus {
             observed_generation: never_observed(),
             tenant_id: None,
             phase: None,
+            access: None,
             plan: None,
             plan_change: None,
             trial_ends_at: None,
             current_period: None,
             payment: None,
+            invoice: None,
+            disputes: Vec::new(),
+            fraud_warnings: Vec::new(),
             stripe: None,
             drift: Vec::new(),
             last_event: None,
@@ -93,7 +119,9 @@ impl Default for TenantBillingStatus {
 pub enum Phase {
     /// Nothing is in Stripe yet.
     Pending,
-    /// The customer exists; the subscription waits for a payment method or the first payment.
+    /// The customer exists; the subscription waits for a payment method.
+    AwaitingPaymentMethod,
+    /// The subscription waits for its first payment, or for something to be put right first.
     AwaitingPayment,
     /// In the trial.
     Trialing,
@@ -118,14 +146,6 @@ pub struct Period {
     pub start: Time,
     /// The instant it is over.
     pub end: Time,
-}
-
-/// How a tenant pays.
-#[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentStatus {
-    /// Whether the customer has a default payment method.
-    pub method_on_file: bool,
 }
 
 /// A tenant's objects in Stripe.

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::{self, Ended, LeaseConfig, Metrics, Polling, Reception, reception};
+use crate::converge::desired;
 use crate::serve::{self, Endpoint, Secrets, WebhookMetrics};
 use crate::stripe;
 
@@ -85,6 +86,11 @@ pub(super) struct Args {
     /// that would cost more or less wait for an annotation on the plan.
     #[arg(long, value_name = "N", default_value = "5", value_parser = price_jump)]
     max_price_jump: Decimal,
+    /// Where customers go after leaving a payment method on Stripe's page, as in
+    /// `https://app.example/billing`; a tenant's `spec.payment.returnUrl` goes before it. Without
+    /// either, the status has no page for the customer.
+    #[arg(long, value_name = "URL", value_parser = page)]
+    payment_return_url: Option<String>,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
@@ -129,6 +135,13 @@ fn price_jump(text: &str) -> Result<Decimal, String> {
         .ok()
         .filter(|times| *times != Decimal::ONE && range.contains(times))
         .ok_or_else(|| "use a number above 1 and up to 1000, as in 5 or 2.5".to_owned())
+}
+
+fn page(url: &str) -> Result<String, String> {
+    match desired::check_url("URL", url) {
+        Ok(()) => Ok(url.to_owned()),
+        Err(wrong) => Err(wrong.message),
+    }
 }
 
 pub(super) fn execute(args: Args) -> ExitCode {
@@ -223,6 +236,7 @@ async fn run(args: Args) -> Result<Ended, String> {
         },
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
+        payment_return_url: args.payment_return_url,
     };
     let ended = controller::run(
         kube,

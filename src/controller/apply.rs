@@ -27,6 +27,8 @@ pub(super) struct Converged {
     pub(super) observed: Observed,
     /// What is left: no steps, perhaps a hold.
     pub(super) plan: Plan,
+    /// Now, by the clock that the tenant lives on.
+    pub(super) now: Timestamp,
     /// Differences that were drift and were put right.
     pub(super) reverted: Vec<Difference>,
     /// The change of what is sold that was made.
@@ -55,12 +57,13 @@ pub(super) async fn converge(
     } else {
         Unedited::No
     };
+    let mut run = Run::new(context, tenant, session, status);
     let mut situation = Situation {
         quote: status::recorded_quote(&tenant.status),
         approved: tenant.approved_change(),
-        ..Situation::at(Timestamp::now())
+        wall: Timestamp::now(),
+        ..Situation::at(run.now().await?)
     };
-    let mut run = Run::new(context, tenant, session, status);
     let mut observed = observed;
     let (mut reverted, mut made) = (Vec::new(), None);
     let mut fresh = false;
@@ -71,14 +74,17 @@ pub(super) async fn converge(
                 return Ok(Converged {
                     observed,
                     plan,
+                    now: situation.now,
                     reverted,
                     made,
                 });
             }
             Next::TakeTurn => situation.turn = run.turn(desired),
+            Next::PaymentMethods(customer) => {
+                situation.attached = Some(session.latest_payment_method(customer).await?);
+            }
             Next::Step(_) | Next::Quote(_) if !fresh => {
                 run.read_again(plan.steps.first()).await?;
-                situation.now = run.now().await?;
                 fresh = true;
             }
             Next::Quote(request) => {
@@ -113,6 +119,7 @@ enum Next<'a> {
     Step(&'a Step),
     Quote(&'a QuoteRequest),
     TakeTurn,
+    PaymentMethods(&'a str),
     Done,
 }
 
@@ -122,6 +129,7 @@ impl<'a> Next<'a> {
             (Some(step), _) => Self::Step(step),
             (None, Some(Ask::Quote(request))) => Self::Quote(request),
             (None, Some(Ask::Turn)) => Self::TakeTurn,
+            (None, Some(Ask::PaymentMethods(customer))) => Self::PaymentMethods(customer),
             (None, None) => Self::Done,
         }
     }

@@ -58,6 +58,8 @@ pub(super) struct Context {
     pub(super) resync: Duration,
     /// How many times more, or less, a plan may cost than before without a person's approval.
     pub(super) max_price_jump: Decimal,
+    /// Where customers go from the page on which they leave a payment method.
+    pub(super) payment_return_url: Option<String>,
 }
 
 impl Context {

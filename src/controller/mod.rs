@@ -84,6 +84,9 @@ pub struct Options {
     pub resync: Duration,
     /// How many times more, or less, a plan may cost than before without a person's approval.
     pub max_price_jump: Decimal,
+    /// Where customers go from the page on which they leave a payment method, for manifests that
+    /// don't say.
+    pub payment_return_url: Option<String>,
 }
 
 /// Why the operator ended.
@@ -201,6 +204,7 @@ async fn lead(
         metrics,
         resync: options.resync,
         max_price_jump: options.max_price_jump,
+        payment_return_url: options.payment_return_url,
         kube,
     });
 

@@ -97,7 +97,8 @@ async fn look(
         Ok(plan) => plan,
         Err(not_ready) => return Ok(not_ready),
     };
-    let desired = match desired::tenant(tenant.key.clone(), spec, &plan) {
+    let return_url = context.payment_return_url.as_deref();
+    let desired = match desired::tenant(tenant.key.clone(), spec, &plan, return_url) {
         Ok(desired) => desired,
         Err(invalid) => return Ok(Looked::stalled(reason::INVALID_SPEC, invalid.to_string())),
     };

@@ -14,6 +14,7 @@ use super::tenant::Tenant;
 use crate::api::{PlanChangeState, TenantBillingStatus, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
+use crate::converge::news::{self, News, Tone};
 use crate::converge::observed::Account;
 use crate::converge::status::{self, Look, Seen};
 
@@ -55,13 +56,10 @@ pub(super) async fn report(
     looked: Looked,
 ) -> Result<Action, Error> {
     let Looked { outcome, seen } = looked;
-    let turn = seen.as_ref().and_then(|seen| turn_at(&seen.2));
-    let stalled = matches!(outcome, Outcome::Stalled { .. });
+    let due = seen.as_ref().and_then(|seen| due_in(tenant, &seen.2));
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
     let status = tenant_status(tenant, recorded, outcome, seen);
-    if stalled {
-        warn_once(tenant, context, &status).await;
-    }
+    tell(tenant, context, &status).await;
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
     context.note_written(tenant.reference(), version);
@@ -73,18 +71,23 @@ pub(super) async fn report(
     tell_plans(tenant, context, recorded, &status);
     let next_look = context.next_look();
     Ok(Action::requeue(
-        turn.map_or(next_look, |turn| next_look.min(turn)),
+        due.map_or(next_look, |due| next_look.min(due)),
     ))
 }
 
-/// How long until the tenant's turn in the rollout of its plan.
-fn turn_at(converged: &Converged) -> Option<Duration> {
-    let change = converged.plan.change.as_ref()?;
-    let at = change
-        .effective_at
-        .filter(|_| change.state == PlanChangeState::Queued)?;
-    // A turn that has come is found out at the next look, not in a loop.
-    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::from_secs(1)))
+/// How long until there is something to do even if nothing happens: the tenant's turn in a rollout,
+/// a reminder, the end of a page. On a test clock time passes by events.
+fn due_in(tenant: &Tenant, converged: &Converged) -> Option<Duration> {
+    let queued = converged.plan.change.as_ref();
+    let turn = queued
+        .filter(|change| change.state == PlanChangeState::Queued)
+        .and_then(|change| change.effective_at);
+    let look_at = converged.plan.look_at;
+    let look_at = look_at.filter(|_| tenant.test_clock().is_none());
+    let at = turn.into_iter().chain(look_at).min()?;
+    // What is due by now is found out at the next look, not in a loop.
+    let wait = Duration::try_from(at.duration_since(Timestamp::now()));
+    Some(wait.unwrap_or_default().max(Duration::from_secs(1)))
 }
 
 /// Has the plans count their subscribers again when the tenant has moved.
@@ -141,11 +144,13 @@ fn tenant_status(
         account: &account,
         desired: Some(&desired),
         observed: &converged.observed,
+        now: converged.now,
         reverted: converged.reverted,
         reported: converged.plan.reported,
         agreed: converged.plan.agreed.as_ref(),
         change: converged.plan.change.as_ref(),
         made: converged.made.as_ref(),
+        setup: converged.plan.setup.as_ref(),
     };
     status::tenant(recorded, &look(Some(seen)))
 }
@@ -172,21 +177,25 @@ fn is_failure(reason: &str) -> bool {
     .contains(&reason)
 }
 
-/// Tells of a new stall, not of one that is known.
-async fn warn_once(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
-    let stall = |status: &TenantBillingStatus| {
-        let stalled = status.conditions.iter().find(|c| c.type_ == "Stalled");
-        stalled.map(|c| (c.reason.clone(), c.message.clone()))
-    };
-    let now = stall(status);
-    if now == stall(&tenant.status) {
-        return;
-    }
-    if let Some((reason, message)) = now {
-        tracing::warn!(tenant = tenant.key.tenant, reason, message, "stalled");
-        context
-            .events
-            .warning(tenant.object.as_ref(), &reason, &message)
-            .await;
+/// Tells what begins, and what is over.
+async fn tell(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
+    let object = tenant.object.as_ref();
+    for news in news::between(&tenant.status.conditions, &status.conditions) {
+        let News {
+            tone,
+            reason,
+            message,
+        } = news;
+        let id = &tenant.key.tenant;
+        match tone {
+            Tone::Warning => {
+                tracing::warn!(tenant = id, reason, message, "needs somebody");
+                context.events.warning(object, &reason, &message).await;
+            }
+            Tone::Normal => {
+                tracing::info!(tenant = id, reason, message, "is over");
+                context.events.normal(object, &reason, &message).await;
+            }
+        }
     }
 }

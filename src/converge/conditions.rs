@@ -56,7 +56,8 @@ pub enum Truth {
 }
 
 impl Truth {
-    const fn as_str(self) -> &'static str {
+    /// The value of `status` in the condition.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
             Self::False => "False",

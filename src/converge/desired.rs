@@ -3,16 +3,21 @@
 //! The API server checks most of this at `kubectl apply` already. It is checked again here because
 //! older servers know no CEL, schemas can be loosened, and nothing wrong may ever reach Stripe.
 
+mod check;
+
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+pub use self::check::{check_tenant, check_trial_days, check_url, stripe_id, text};
 use super::money;
 use super::observed::{Price, TenantKey};
+use super::payment::{CollectionMethod, PaymentTerms};
+use super::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 use crate::api::{
-    CustomerDetails, DowngradeTiming, Existing, Lifecycle, PlanChangePolicy, Proration, Rollout,
-    TaxPolicy, TenantBillingSpec, UpgradeTiming,
+    CustomerDetails, DowngradeTiming, Existing, Lifecycle, OnDispute, PaymentRequirement,
+    PlanChangePolicy, Proration, Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
 };
 
 /// A field of a manifest that cannot be, and the cure.
@@ -56,29 +61,16 @@ pub struct Desired {
     pub tax: Option<TaxPolicy>,
     /// The trial, and who says so.
     pub trial: TrialTerms,
+    /// What is to happen around its end.
+    pub trial_ending: TrialEnding,
+    /// How the tenant pays.
+    pub payment: PaymentTerms,
     /// Whether to be subscribed.
     pub lifecycle: Lifecycle,
+    /// What to do while a payment is disputed.
+    pub on_dispute: OnDispute,
     /// The clock the customer is to live on.
     pub test_clock: Option<String>,
-}
-
-/// Length of a trial in days, and where it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum TrialTerms {
-    /// In the tenant's manifest: editing it moves the end of a running trial.
-    Tenant(i64),
-    /// In the plan: it counts when a subscription begins. Changing plans, or editing the plan,
-    /// moves no trial that is running already.
-    Plan(i64),
-}
-
-impl TrialTerms {
-    /// The days, wherever they were written.
-    pub const fn days(self) -> i64 {
-        match self {
-            Self::Tenant(days) | Self::Plan(days) => days,
-        }
-    }
 }
 
 /// How changes of plan, quantity and price are made.
@@ -139,6 +131,9 @@ impl Desired {
             existing: Existing,
             tax: Option<&'a TaxPolicy>,
             trial: TrialTerms,
+            trial_ending: TrialEnding,
+            requirement: PaymentRequirement,
+            collection: Option<CollectionMethod>,
             lifecycle: Lifecycle,
         }
         let edited = Edited {
@@ -150,6 +145,9 @@ impl Desired {
             existing: self.rollout.existing,
             tax: self.tax.as_ref(),
             trial: self.trial,
+            trial_ending: self.trial_ending,
+            requirement: self.payment.requirement,
+            collection: self.payment.collection,
             lifecycle: self.lifecycle,
         };
         // Plain structs of strings and numbers serialise; an empty text would only mean that a
@@ -179,74 +177,23 @@ pub fn tenant_id(explicit: Option<&str>, namespace: &str, name: &str) -> String 
     explicit.map_or_else(|| format!("{namespace}/{name}"), str::to_owned)
 }
 
-/// Checks a tenant's manifest by itself, without its plan.
-pub fn check_tenant(spec: &TenantBillingSpec) -> Result<(), InvalidSpec> {
-    if let Some(id) = &spec.tenant_id {
-        check_tenant_id(id)?;
-    }
-    let customer = &spec.customer;
-    text("spec.customer.name", Some(&customer.name), 256)?;
-    text("spec.customer.phone", customer.phone.as_deref(), 20)?;
-    text(
-        "spec.customer.description",
-        customer.description.as_deref(),
-        350,
-    )?;
-    check_email(&customer.email)?;
-    if let Some(address) = &customer.address {
-        for (name, value, longest) in [
-            ("line1", &address.line1, 200),
-            ("line2", &address.line2, 200),
-            ("city", &address.city, 200),
-            ("state", &address.state, 200),
-            ("postalCode", &address.postal_code, 32),
-            ("country", &address.country, 2),
-        ] {
-            text(
-                &format!("spec.customer.address.{name}"),
-                value.as_deref(),
-                longest,
-            )?;
-        }
-        let country_ok = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
-        if !address.country.as_ref().is_none_or(country_ok) {
-            return Err(InvalidSpec::new(
-                "spec.customer.address.country",
-                "write the two-letter country code in upper case, as in \"DE\"",
-            ));
-        }
-    }
-    if spec.plan.is_empty() {
-        return Err(InvalidSpec::new("spec.plan", "name a BillingPlan"));
-    }
-    if !(1..=1_000_000).contains(&spec.quantity) {
-        return Err(InvalidSpec::new(
-            "spec.quantity",
-            format!("{} is not between 1 and 1000000", spec.quantity),
-        ));
-    }
-    if let Some(trial) = &spec.trial {
-        check_trial_days("spec.trial.days", trial.days)?;
-    }
-    if let Some(clock) = &spec.test_clock {
-        stripe_id("spec.testClock", clock, "clock_")?;
-    }
-    Ok(())
-}
-
-/// What a tenant should have, once its plan is resolved.
+/// What a tenant should have, once its plan is resolved. `return_url` is where customers go from
+/// the page on which they leave a payment method, for manifests that don't say.
 pub fn tenant(
     key: TenantKey,
     spec: &TenantBillingSpec,
     plan: &ResolvedPlan,
+    return_url: Option<&str>,
 ) -> Result<Desired, InvalidSpec> {
     check_tenant(spec)?;
-    let trial = spec
-        .trial
-        .as_ref()
-        .map_or(TrialTerms::Plan(plan.trial_days), |trial| {
-            TrialTerms::Tenant(i64::from(trial.days))
-        });
+    let written = spec.trial.as_ref();
+    let days = written.and_then(|trial| trial.days);
+    let ends_at = written.and_then(|trial| trial.ends_at.as_ref());
+    let trial = match (days, ends_at) {
+        (Some(days), _) => TrialTerms::Tenant(DeclaredTrial::Days(i64::from(days))),
+        (None, Some(end)) => TrialTerms::Tenant(DeclaredTrial::Until(end.0)),
+        (None, None) => TrialTerms::Plan(plan.trial_days),
+    };
     Ok(Desired {
         key,
         customer: spec.customer.clone(),
@@ -256,7 +203,10 @@ pub fn tenant(
         change: change_policy(spec.plan_change.as_ref(), &plan.offer.base.currency)?,
         rollout: plan.rollout.clone(),
         tax: spec.tax.clone(),
+        on_dispute: spec.disputes.clone().unwrap_or_default().on_open,
         trial,
+        trial_ending: TrialEnding::of(written),
+        payment: PaymentTerms::of(spec.payment.as_ref(), return_url),
         lifecycle: spec.lifecycle,
         test_clock: spec.test_clock.clone(),
     })
@@ -281,113 +231,6 @@ fn change_policy(
         proration: written.proration,
         max_charge,
     })
-}
-
-/// Checks a number of trial days against Stripe's bounds.
-pub fn check_trial_days(field: &str, days: i32) -> Result<(), InvalidSpec> {
-    if (0..=730).contains(&days) {
-        Ok(())
-    } else {
-        Err(InvalidSpec::new(
-            field,
-            format!("{days} is not between 0 and 730, which is what Stripe allows"),
-        ))
-    }
-}
-
-/// Checks an id of a Stripe object that a person wrote: ids become parts of request paths.
-pub fn stripe_id(field: &str, id: &str, prefix: &str) -> Result<(), InvalidSpec> {
-    let tail = id.strip_prefix(prefix).unwrap_or_default();
-    if !tail.is_empty() && tail.len() <= 100 && tail.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        Ok(())
-    } else {
-        Err(InvalidSpec::new(
-            field,
-            format!("\"{}\" is not an id that begins with {prefix}", shorten(id)),
-        ))
-    }
-}
-
-/// Checks an optional text: not empty, not too long, nothing unprintable.
-pub fn text(field: &str, value: Option<&str>, longest: usize) -> Result<(), InvalidSpec> {
-    let Some(value) = value else { return Ok(()) };
-    if value.trim().is_empty() {
-        return Err(InvalidSpec::new(
-            field,
-            "is empty; give a value or leave the field out",
-        ));
-    }
-    if value.trim() != value {
-        return Err(InvalidSpec::new(
-            field,
-            "begins or ends with a blank, which Stripe would cut off",
-        ));
-    }
-    let length = value.chars().count();
-    if length > longest {
-        return Err(InvalidSpec::new(
-            field,
-            format!("has {length} characters; Stripe takes at most {longest}"),
-        ));
-    }
-    if let Some(bad) = value.chars().find(|c| c.is_control()) {
-        return Err(InvalidSpec::new(
-            field,
-            format!(
-                "contains the control character U+{:04X}; remove it",
-                bad as u32
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn check_tenant_id(id: &str) -> Result<(), InvalidSpec> {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let inner = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
-    if id.len() <= 200
-        && edge(id.chars().next())
-        && edge(id.chars().next_back())
-        && id.chars().all(inner)
-    {
-        return Ok(());
-    }
-    Err(InvalidSpec::new(
-        "spec.tenantId",
-        format!(
-            "\"{}\" is no tenant id: use up to 200 letters, digits and . _ / : @ - inside, \
-             with a letter or digit at both ends",
-            shorten(id)
-        ),
-    ))
-}
-
-fn check_email(email: &str) -> Result<(), InvalidSpec> {
-    let field = "spec.customer.email";
-    text(field, Some(email), 254)?;
-    let well_formed = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty()
-            && !domain.contains('@')
-            && domain.split('.').count() > 1
-            && domain.split('.').all(|label| !label.is_empty())
-    });
-    if well_formed && !email.contains(char::is_whitespace) {
-        Ok(())
-    } else {
-        Err(InvalidSpec::new(
-            field,
-            format!("\"{}\" is not an e-mail address", shorten(email)),
-        ))
-    }
-}
-
-fn shorten(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = text.chars().take(60).map(clean).collect();
-    if text.chars().nth(60).is_some() {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]

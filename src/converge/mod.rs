@@ -10,14 +10,19 @@
 //!                                                status::tenant <-----+--> TenantBillingStatus
 //! ```
 
+pub mod access;
 pub mod catalogue;
+pub mod concern;
 pub mod conditions;
 pub mod currency;
 pub mod desired;
 pub mod money;
+pub mod news;
 pub mod observed;
+pub mod payment;
 pub mod plan;
 pub mod quote;
 pub mod status;
 pub mod steps;
 pub mod terms;
+pub mod trial;

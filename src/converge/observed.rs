@@ -2,11 +2,18 @@
 //!
 //! Produced by the `stripe` room from its views; kept by the mirror, so it is small on purpose.
 
+mod dispute;
+mod invoice;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::api::{Address, Interval};
+pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
+pub use self::invoice::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
+use super::payment::CollectionMethod;
+use super::trial::DeclaredTrial;
+use crate::api::{Address, IfNoPaymentMethod, Interval};
 
 /// Whose an object is: the tenant's id under an operator installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,6 +145,15 @@ impl From<&str> for SubscriptionStatus {
     }
 }
 
+/// Why a subscription is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pause {
+    /// Its trial ended without a payment method.
+    TrialEnded,
+    /// Somebody, or Stripe itself, paused it for another reason.
+    Other,
+}
+
 /// A price, as far as a subscription or a plan needs to know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Price {
@@ -247,12 +263,71 @@ pub struct Subscription {
     pub automatic_tax: bool,
     /// A manifest asked for its cancellation (`tenantbilling_canceled_by`).
     pub canceled_by_manifest: bool,
-    /// Trial days last brought about (`tenantbilling_trial_days`).
-    pub trial_days: Option<i64>,
+    /// The trial last brought about (`tenantbilling_trial`).
+    pub declared_trial: Option<DeclaredTrial>,
+    /// The end of the trial that was reminded of (`tenantbilling_trial_reminder`).
+    pub reminded_of: Option<Timestamp>,
+    /// What happens when its trial ends without a payment method; `None` when that is nothing this
+    /// version knows.
+    pub if_no_payment_method: Option<IfNoPaymentMethod>,
+    /// How its invoices are paid.
+    pub collection: CollectionMethod,
+    /// Why it is `paused`, when Stripe says so.
+    pub pause: Option<Pause>,
+    /// Its invoices are not collected for the time being (`pause_collection`).
+    pub collection_paused: Option<CollectionPause>,
+    /// The operator paused it (`tenantbilling_held_by`).
+    pub held: Option<HoldMark>,
     /// The subscription's own default payment method.
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
+}
+
+impl Subscription {
+    /// Whether it is going to end by itself.
+    pub fn is_ending(&self) -> bool {
+        self.cancel_at_period_end || self.cancel_at.is_some()
+    }
+}
+
+/// How the invoices of a subscription are not collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectionPause {
+    /// Stripe's word for what becomes of them, as in `keep_as_draft`.
+    pub behavior: String,
+    /// When it is over by itself.
+    pub resumes_at: Option<Timestamp>,
+}
+
+/// What the operator notes on a subscription whose collection it has paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldMark {
+    /// The dispute that it was paused for (`du_…`).
+    pub by: String,
+    /// When that was, by the clock of the subscription.
+    pub since: Timestamp,
+}
+
+/// As in metadata: the dispute, `@`, Unix seconds.
+impl std::fmt::Display for HoldMark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.by, self.since.as_second())
+    }
+}
+
+impl HoldMark {
+    /// Reads a mark. One that somebody has edited still tells that the operator paused: since for
+    /// ever, then, so that no draft of the pause is left behind.
+    pub fn read(text: &str) -> Self {
+        let (by, since) = text.split_once('@').unwrap_or((text, ""));
+        let since = since.parse().ok();
+        let since = since.and_then(|second| Timestamp::from_second(second).ok());
+        Self {
+            by: by.to_owned(),
+            since: since.unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
 }
 
 /// A subscription schedule: what a subscription will sell, phase by phase.
@@ -296,4 +371,17 @@ pub struct Observed {
     pub deleted_customer: Option<String>,
     /// Every subscription, live or ended, of those customers.
     pub subscriptions: Vec<Subscription>,
+    /// Their invoices that are not settled, the oldest first.
+    pub invoices: Vec<Invoice>,
+    /// What they dispute, or did lately, the oldest first; `None` when that could not be read.
+    pub disputes: Option<Disputes>,
+}
+
+/// What is called in question about a tenant's payments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disputes {
+    /// Disputes and inquiries, open and closed.
+    pub disputes: Vec<Dispute>,
+    /// Early fraud warnings that can be acted on.
+    pub warnings: Vec<FraudWarning>,
 }

@@ -16,18 +16,23 @@ mod cancellation;
 mod change;
 mod customer;
 mod guards;
+mod hold;
+mod payment;
 mod running;
 mod schedule;
 mod subscribe;
 mod tax;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use jiff::Timestamp;
 
 use self::cancellation::{cancel_at_period_end, cancel_now};
+use super::concern;
 use super::desired::Desired;
 use super::observed::{Observed, Subscription, TenantKey};
+use super::payment::SetupLink;
 use super::quote::{Quote, QuoteRequest};
 use super::steps::Step;
 use super::terms::Terms;
@@ -45,6 +50,8 @@ pub struct Recorded {
     pub schedule_begun: bool,
     /// Digest of the desired state that was brought about.
     pub applied_digest: Option<String>,
+    /// The page on which the customer was last asked for a payment method.
+    pub setup: Option<SetupLink>,
 }
 
 /// What a subscription was brought to, as the status records it.
@@ -65,12 +72,26 @@ pub struct RecordedTerms {
 pub struct Situation {
     /// Now: the time of the tenant's test clock, if it lives on one.
     pub now: Timestamp,
+    /// Now, whatever clock the tenant lives on: Stripe's pages expire by it.
+    pub wall: Timestamp,
     /// Whether the tenant may be moved to new prices.
     pub turn: Turn,
     /// What Stripe last said that a change would charge.
     pub quote: Option<Quote>,
     /// The preview that a person has approved.
     pub approved: Option<String>,
+    /// The payment method the customer left last, be it the default or not; `None` while that was
+    /// not asked, since it takes a request.
+    pub attached: Option<Attached>,
+}
+
+/// What payment methods a customer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// None at all.
+    Nothing,
+    /// At least this one (`pm_…`), which came last.
+    Latest(String),
 }
 
 impl Situation {
@@ -78,9 +99,11 @@ impl Situation {
     pub const fn at(now: Timestamp) -> Self {
         Self {
             now,
+            wall: now,
             turn: Turn::Unasked,
             quote: None,
             approved: None,
+            attached: None,
         }
     }
 }
@@ -103,6 +126,8 @@ pub enum Ask {
     Quote(QuoteRequest),
     /// Whether it is the tenant's turn in the rollout.
     Turn,
+    /// What payment methods this customer (`cus_…`) has.
+    PaymentMethods(String),
 }
 
 /// A change that is under way.
@@ -137,6 +162,17 @@ pub struct Plan {
     pub change: Option<ChangeUnderWay>,
     /// What the subscription sells, when that is what it should sell now.
     pub agreed: Option<Terms>,
+    /// The page on which the customer is asked for a payment method.
+    pub setup: Option<SetupLink>,
+    /// When there will be something to do even if nothing happens until then.
+    pub look_at: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Asks for a look at a time, unless there is one before it.
+    fn look_at(&mut self, at: Timestamp) {
+        self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
+    }
 }
 
 /// A reason why the desired state cannot be reached by the operator alone.
@@ -219,9 +255,13 @@ pub fn tenant(
     }
     let own = OwnSubscriptions::of(&desired.key, observed, recorded);
     match own.live.as_slice() {
-        [] => subscribe::subscribe(&mut plan, desired, customer, &own),
+        [] => subscribe::subscribe(&mut plan, desired, customer, &own, recorded, situation),
         [one] => {
-            running::converge(&mut plan, desired, customer, one, recorded, situation);
+            hold::converge(&mut plan, desired, observed, one, situation.now);
+            running::converge(&mut plan, desired, observed, one, recorded, situation);
+            if let Some(at) = concern::next_change(one, &observed.invoices, situation.now) {
+                plan.look_at(at);
+            }
             if plan
                 .steps
                 .iter()

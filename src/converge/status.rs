@@ -1,6 +1,8 @@
 //! The status of both kinds: pure functions of everything known.
 
 mod change;
+mod dispute;
+mod payment;
 mod plan;
 
 use std::time::Duration;
@@ -9,16 +11,18 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::change::{recorded_quote, with_change};
+pub use self::payment::with_setup;
 pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
 use super::desired::Desired;
 use super::observed::{Account, Customer, Observed, Subscription, SubscriptionStatus};
+use super::payment::SetupLink;
 use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
 use crate::api::{
-    ConditionType, Drift, DriftClass, LastEvent, PaymentStatus, PendingCreate, Period, Phase,
-    StripeStatus, TenantBillingStatus, reason,
+    ConditionType, Drift, DriftClass, LastEvent, PendingCreate, Period, Phase, StripeStatus,
+    TenantBillingStatus, reason,
 };
 
 /// How long a difference that was put right stays in the status.
@@ -54,6 +58,8 @@ pub struct Seen<'a> {
     pub desired: Option<&'a Desired>,
     /// What is, after the steps.
     pub observed: &'a Observed,
+    /// Now, by the clock that the tenant lives on.
+    pub now: Timestamp,
     /// Differences put right in this look.
     pub reverted: Vec<Difference>,
     /// Differences that stand.
@@ -64,6 +70,8 @@ pub struct Seen<'a> {
     pub change: Option<&'a ChangeUnderWay>,
     /// The change that was made in this look.
     pub made: Option<&'a ChangeUnderWay>,
+    /// The page on which the customer is asked for a payment method.
+    pub setup: Option<&'a SetupLink>,
 }
 
 /// The facts an earlier look recorded, as the planner wants them.
@@ -83,6 +91,7 @@ pub fn recorded(status: &TenantBillingStatus) -> Recorded {
         terms,
         schedule_begun: pending.is_some_and(|pending| pending.object == SCHEDULE),
         applied_digest: stripe.and_then(|s| s.applied_digest.clone()),
+        setup: status.payment.as_ref().and_then(SetupLink::recorded),
     }
 }
 
@@ -132,6 +141,7 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             for kind in [
                 ConditionType::PaymentMethodReady,
                 ConditionType::PaymentCurrent,
+                ConditionType::Disputed,
                 ConditionType::Drifted,
             ] {
                 conditions.keep(kind);
@@ -140,9 +150,15 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
         Some(seen) => {
             let reached = matches!(look.outcome, Outcome::Reached(_));
             record(&mut status, seen, reached);
+            if is_awaiting_method(&look.outcome) && status.phase == Some(Phase::AwaitingPayment) {
+                status.phase = Some(Phase::AwaitingPaymentMethod);
+            }
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
-            payment_conditions(&mut conditions, seen.observed, status.stripe.as_ref());
+            payment::record(&mut status, seen, look.now);
+            payment::conditions(&mut conditions, seen, &status);
+            dispute::record(&mut status, seen.observed.disputes.as_ref());
+            dispute::condition(&mut conditions, seen);
             drift_condition(&mut conditions, &status.drift);
         }
     }
@@ -179,9 +195,6 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
             start: Time(item.period_start),
             end: Time(item.period_end),
         });
-    status.payment = customer.map(|c| PaymentStatus {
-        method_on_file: c.default_payment_method.is_some(),
-    });
     let mut stripe = StripeStatus {
         account_id: seen.account.id.to_string(),
         livemode: seen.account.livemode,
@@ -229,6 +242,10 @@ fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, reached: bool) {
     status.stripe = Some(stripe);
 }
 
+fn is_awaiting_method(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Reconciling { reason, .. } if *reason == reason::PAYMENT_METHOD_MISSING)
+}
+
 fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Phase {
     let Some(subscription) = subscription else {
         return if customer.is_some() {
@@ -237,7 +254,7 @@ fn phase(customer: Option<&Customer>, subscription: Option<&Subscription>) -> Ph
             Phase::Pending
         };
     };
-    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
+    let ending = subscription.is_ending();
     match &subscription.status {
         SubscriptionStatus::Trialing | SubscriptionStatus::Active if ending => Phase::Canceling,
         SubscriptionStatus::Trialing => Phase::Trialing,
@@ -316,59 +333,4 @@ fn drift_condition(conditions: &mut Conditions<'_>, drift: &[Drift]) {
         )
     };
     conditions.set(ConditionType::Drifted, truth, reason, &message);
-}
-
-fn payment_conditions(
-    conditions: &mut Conditions<'_>,
-    observed: &Observed,
-    stripe: Option<&StripeStatus>,
-) {
-    let Some(customer) = observed.customers.first() else {
-        return;
-    };
-    let recorded_id = stripe.and_then(|s| s.subscription_id.as_ref());
-    let subscription = subscription_of(observed, recorded_id).filter(|s| s.status.is_live());
-    let method = customer.default_payment_method.is_some()
-        || subscription.is_some_and(|s| s.default_payment_method.is_some());
-    let (why, message) = if method {
-        (
-            reason::PAYMENT_METHOD_ON_FILE,
-            "there is a default payment method".to_owned(),
-        )
-    } else {
-        let message = format!("{} has no default payment method", customer.id);
-        (reason::PAYMENT_METHOD_MISSING, message)
-    };
-    conditions.set(
-        ConditionType::PaymentMethodReady,
-        method.into(),
-        why,
-        &message,
-    );
-    let Some(subscription) = subscription else {
-        return;
-    };
-    let (truth, why, message) = match subscription.status {
-        SubscriptionStatus::PastDue => (
-            Truth::False,
-            reason::PAST_DUE,
-            "a payment failed; Stripe is retrying it",
-        ),
-        SubscriptionStatus::Unpaid => (
-            Truth::False,
-            reason::UNPAID,
-            "Stripe gave up retrying a payment",
-        ),
-        SubscriptionStatus::Incomplete => (
-            Truth::False,
-            reason::AWAITING_PAYMENT,
-            "the first payment is open",
-        ),
-        _ => (
-            Truth::True,
-            reason::NOTHING_OVERDUE,
-            "no payment is overdue",
-        ),
-    };
-    conditions.set(ConditionType::PaymentCurrent, truth, why, message);
 }

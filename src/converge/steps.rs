@@ -1,98 +1,22 @@
 //! The vocabulary of changes to a tenant's objects in Stripe: each is one request.
 
+mod collection;
 mod describe;
+mod parts;
 
 use jiff::Timestamp;
 
-use super::desired::Offer;
+pub use self::collection::CollectionStep;
+pub use self::parts::{
+    Cause, Change, CustomerUpdate, FirstPayment, ItemChange, NewSubscription, TrialStart, Unedited,
+};
 use super::observed::{Phase, PhaseItem};
-use crate::api::{Address, CustomerDetails, Interval, Proration};
+use super::payment::CollectionMethod;
+use super::trial::DeclaredTrial;
+use crate::api::{CustomerDetails, IfNoPaymentMethod, Interval, Proration};
 
 /// What [`Step::creates`] calls a schedule.
 pub const SCHEDULE: &str = "Schedule";
-
-/// Whether manifest and plan are as they were when the desired state was last brought about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unedited {
-    /// They are: a difference in Stripe is drift.
-    Yes,
-    /// They are not, or it was never brought about.
-    No,
-}
-
-/// One value that a step changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// What changes, as in `customer.email`.
-    pub field: &'static str,
-    /// What it was.
-    pub before: String,
-    /// What it becomes.
-    pub after: String,
-}
-
-impl Change {
-    /// A change of `field`.
-    pub fn new(field: &'static str, before: &str, after: &str) -> Self {
-        Self {
-            field,
-            before: before.to_owned(),
-            after: after.to_owned(),
-        }
-    }
-}
-
-/// The fields of a customer that are to be written; `None` leaves one alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CustomerUpdate {
-    /// Name on invoices.
-    pub name: Option<String>,
-    /// Where invoices go.
-    pub email: Option<String>,
-    /// Phone number.
-    pub phone: Option<String>,
-    /// Note in the Dashboard.
-    pub description: Option<String>,
-    /// Billing address, as a whole.
-    pub address: Option<Address>,
-    /// Write owner and tenant into the metadata again.
-    pub restore_identity: bool,
-}
-
-/// A change of one item of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ItemChange {
-    /// Another price or quantity.
-    Update {
-        /// `si_…`
-        item: String,
-        /// `price_…`
-        price: String,
-        /// `None` for metered prices.
-        quantity: Option<i64>,
-    },
-    /// One more item.
-    Add {
-        /// `price_…`
-        price: String,
-        /// `None` for metered prices.
-        quantity: Option<i64>,
-    },
-    /// One item less.
-    Remove {
-        /// `si_…`
-        item: String,
-    },
-}
-
-/// Why items are changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The manifest, or the plan, asks for something new.
-    Wanted,
-    /// Somebody changed in Stripe what had been agreed.
-    Restored,
-}
 
 /// One change in Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,18 +41,8 @@ pub enum Step {
     CreateSubscription {
         /// `cus_…`, or the customer that the step before makes.
         customer: Option<String>,
-        /// Name of the plan.
-        plan: String,
-        /// Its prices.
-        offer: Box<Offer>,
-        /// How many of the base fee.
-        quantity: i64,
-        /// Whether Stripe is to compute taxes.
-        automatic_tax: bool,
-        /// Length of the trial it begins with.
-        trial_days: i64,
-        /// Length of the trial the manifest asks for; differs when the tenant had its trial.
-        declared_trial_days: i64,
+        /// What it is to be.
+        new: Box<NewSubscription>,
         /// The observed state it starts from, as far as it must make the request another one.
         basis: String,
     },
@@ -193,11 +107,65 @@ pub enum Step {
         subscription: String,
         /// The new end; `None` ends it now.
         end: Option<Timestamp>,
-        /// The days in the manifest, to be recorded.
-        declared_trial_days: i64,
+        /// What the manifest says, to be recorded.
+        declared: DeclaredTrial,
         /// The same for people.
         changes: Vec<Change>,
     },
+    /// Say what happens when a running trial ends without a payment method.
+    SetTrialEnding {
+        /// `sub_…`
+        subscription: String,
+        /// What happens.
+        behavior: IfNoPaymentMethod,
+        /// The same for people.
+        changes: Vec<Change>,
+    },
+    /// Tell once that a trial is about to end, and note that on the subscription.
+    RemindOfTrialEnd {
+        /// `sub_…`
+        subscription: String,
+        /// The end that is reminded of.
+        end: Timestamp,
+        /// What is told.
+        notice: String,
+    },
+    /// Have the customer's invoices charged, or sent.
+    SetCollection {
+        /// `sub_…`
+        subscription: String,
+        /// How they are paid.
+        collection: CollectionMethod,
+        /// The same for people.
+        changes: Vec<Change>,
+    },
+    /// Make a payment method that the customer has left the one that is charged.
+    SetDefaultPaymentMethod {
+        /// `cus_…`
+        customer: String,
+        /// `pm_…`
+        payment_method: String,
+    },
+    /// Make a page on which the customer can leave a payment method.
+    CreateSetupSession {
+        /// `cus_…`
+        customer: String,
+        /// Lower case; decides which payment methods are offered.
+        currency: String,
+        /// Where the customer goes afterwards.
+        return_url: String,
+        /// The session before it, which makes this another request.
+        basis: String,
+    },
+    /// Go on with a subscription that stands still because its trial ended without a payment method.
+    Resume {
+        /// `sub_…`
+        subscription: String,
+        /// What is charged (`pm_…`); another one makes this another request.
+        payment_method: String,
+    },
+    /// Hold back what the subscription charges, or let it go.
+    Collection(CollectionStep),
     /// Let the subscription end with its period, at the manifest's wish.
     CancelAtPeriodEnd {
         /// `sub_…`
@@ -224,8 +192,8 @@ pub enum Step {
     RestoreIdentity {
         /// `sub_…`
         subscription: String,
-        /// Trial days to record along.
-        declared_trial_days: i64,
+        /// The trial to record along.
+        declared_trial: DeclaredTrial,
         /// For people.
         changes: Vec<Change>,
     },
@@ -244,6 +212,13 @@ impl Step {
             Self::ReleaseSchedule { .. } => "ReleaseSchedule",
             Self::SetAutomaticTax { .. } => "SetAutomaticTax",
             Self::MoveTrialEnd { .. } => "MoveTrialEnd",
+            Self::SetTrialEnding { .. } => "SetTrialEnding",
+            Self::RemindOfTrialEnd { .. } => "RemindOfTrialEnd",
+            Self::SetCollection { .. } => "SetCollection",
+            Self::SetDefaultPaymentMethod { .. } => "SetDefaultPaymentMethod",
+            Self::CreateSetupSession { .. } => "CreateSetupSession",
+            Self::Resume { .. } => "Resume",
+            Self::Collection(step) => step.operation(),
             Self::CancelAtPeriodEnd { .. } => "CancelAtPeriodEnd",
             Self::UndoCancellation { .. } => "UndoCancellation",
             Self::MarkCanceled { .. } => "MarkCanceled",
@@ -258,13 +233,20 @@ impl Step {
             Self::CreateCustomer { .. } => "CustomerCreated",
             Self::UpdateCustomer { .. } => "CustomerUpdated",
             Self::CreateSubscription { .. } => "SubscriptionCreated",
+            Self::Collection(step) => step.event_reason(),
             Self::CancelAtPeriodEnd { .. } => "CancellationScheduled",
             Self::UndoCancellation { .. } => "CancellationUndone",
             Self::CancelNow { .. } => "SubscriptionCanceled",
             Self::ChangeItems { .. } => "PlanChanged",
             Self::CreateSchedule { .. } | Self::ScheduleChange { .. } => "PlanChangeScheduled",
             Self::ReleaseSchedule { .. } => "ScheduleReleased",
+            Self::RemindOfTrialEnd { .. } => "TrialEnding",
+            Self::SetDefaultPaymentMethod { .. } => "PaymentMethodReady",
+            Self::CreateSetupSession { .. } => "PaymentMethodRequested",
+            Self::Resume { .. } => "SubscriptionResumed",
             Self::MoveTrialEnd { .. }
+            | Self::SetTrialEnding { .. }
+            | Self::SetCollection { .. }
             | Self::MarkCanceled { .. }
             | Self::SetAutomaticTax { .. }
             | Self::RestoreIdentity { .. } => "SubscriptionUpdated",
@@ -289,8 +271,11 @@ impl Step {
             | Self::ScheduleChange { changes, .. }
             | Self::SetAutomaticTax { changes, .. }
             | Self::MoveTrialEnd { changes, .. }
+            | Self::SetTrialEnding { changes, .. }
+            | Self::SetCollection { changes, .. }
             | Self::UndoCancellation { changes, .. }
             | Self::RestoreIdentity { changes, .. } => changes,
+            Self::Collection(step) => step.changes(),
             _ => &[],
         }
     }
@@ -300,6 +285,7 @@ impl Step {
     pub const fn is_repair(&self, unedited: Unedited) -> bool {
         match self {
             Self::ChangeItems { cause, .. } => matches!(cause, Cause::Restored),
+            Self::Collection(step) => step.is_repair(),
             Self::CreateSchedule { .. }
             | Self::ScheduleChange { .. }
             | Self::ReleaseSchedule { .. } => false,
@@ -311,9 +297,11 @@ impl Step {
     /// same again later is another request.
     pub fn basis(&self) -> String {
         match self {
-            Self::CreateSubscription { basis, .. } | Self::CreateSchedule { basis, .. } => {
-                basis.clone()
-            }
+            Self::CreateSubscription { basis, .. }
+            | Self::CreateSchedule { basis, .. }
+            | Self::CreateSetupSession { basis, .. } => basis.clone(),
+            Self::Resume { payment_method, .. } => payment_method.clone(),
+            Self::Collection(step) => step.basis(),
             Self::ReleaseSchedule { schedule, .. } => schedule.clone(),
             Self::CancelAtPeriodEnd { subscription }
             | Self::MarkCanceled { subscription }

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod events;
+mod records;
 
 use jiff::Timestamp;
 use miniserde::Deserialize;
@@ -10,23 +11,25 @@ use stripe_billing::subscription::{
 };
 use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_billing::test_helpers_test_clock::RetrieveTestHelpersTestClock;
+use stripe_checkout::checkout_session::RetrieveCheckoutSession;
 use stripe_client_core::{RequestBuilder, StripeRequest};
-use stripe_core::customer::{ListCustomer, RetrieveCustomer};
+use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCustomer};
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
-pub(super) use self::events::Concerning;
+pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
 use super::idempotency::key_for_step;
 use super::requests::{CUSTOMER_EXPAND, EXPAND, build, checked, for_step, preview};
 use super::session::{Answer, Session};
 use super::views::{
-    CustomerView, ItemView, ListView, PreviewView, ScheduleView, SubscriptionView, TestClock,
-    TestClockView,
+    CheckoutSessionView, CustomerView, InvoiceView, ItemView, ListView, PaymentMethodView,
+    PreviewView, ScheduleView, SetupSession, SubscriptionView, TestClock, TestClockView,
 };
 use crate::converge::observed::{Found, Subscription, TenantKey};
+use crate::converge::plan::Attached;
 use crate::converge::quote::{Quote, QuoteRequest};
-use crate::converge::steps::Step;
+use crate::converge::steps::{CollectionStep, Step};
 
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
@@ -49,6 +52,10 @@ pub enum Changed {
     Subscription(Box<Subscription>),
     /// The schedule of the subscription with this id, which has to be read again.
     ScheduleOf(String),
+    /// A page on which the customer can leave a payment method.
+    Setup(SetupSession),
+    /// The invoice with this id, which has to be read again.
+    Invoice(String),
 }
 
 impl Session {
@@ -64,10 +71,20 @@ impl Session {
         let request = for_step(step, tenant, customer)?;
         let key = key_for_step(step, &request, tenant, attempt);
         match step {
-            Step::CreateCustomer { .. } | Step::UpdateCustomer { .. } => self
+            Step::CreateCustomer { .. }
+            | Step::UpdateCustomer { .. }
+            | Step::SetDefaultPaymentMethod { .. } => self
                 .send::<CustomerView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Customer(Box::new(view.into())))),
+            Step::CreateSetupSession { .. } => self
+                .send::<CheckoutSessionView>(&request, Some(&key))
+                .await?
+                .try_map(|view| Ok(Changed::Setup(view.try_into()?))),
+            Step::Collection(CollectionStep::ReleaseDraft { invoice, .. }) => self
+                .send::<InvoiceView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }
@@ -108,6 +125,22 @@ impl Session {
             charged,
             ..request.answered(amount, now)
         })
+    }
+
+    /// A Checkout Session in setup mode; `None` when Stripe does not know the id.
+    pub async fn setup_session(&self, id: &str) -> Result<Option<SetupSession>, Error> {
+        let request = RetrieveCheckoutSession::new(checked(id)?);
+        let view = self.find::<CheckoutSessionView>(&request).await?;
+        view.map(TryInto::try_into).transpose()
+    }
+
+    /// The payment method a customer left last, be it the default or not.
+    pub async fn latest_payment_method(&self, customer: &str) -> Result<Attached, Error> {
+        let request = ListPaymentMethodsCustomer::new(checked(customer)?).limit(1);
+        // Lists have their newest first.
+        let page = self.list::<PaymentMethodView>(&request).await?;
+        let latest = page.data.into_iter().next();
+        Ok(latest.map_or(Attached::Nothing, |view| Attached::Latest(view.id)))
     }
 
     /// A page of all customers, or of those on a test clock. Stripe lists no deleted ones.

@@ -5,9 +5,11 @@
 //! put in before that page was asked for: a scan is slow, and its pages are stale the moment
 //! something is read or changed by id meanwhile.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::converge::observed::{Customer, Found, Subscription, TenantKey};
+use crate::converge::observed::{
+    Customer, Dispute, Found, FraudWarning, Invoice, Subscription, TenantKey,
+};
 
 /// An id, as small as it gets.
 pub(super) type Id = Box<str>;
@@ -44,6 +46,33 @@ pub(super) struct Scan {
     pub(super) started: u64,
     pub(super) customers: HashMap<Id, (u64, Found)>,
     pub(super) subscriptions: HashMap<Id, (u64, Subscription)>,
+    pub(super) invoices: Paged<Invoice>,
+    /// `None` when the key may not read them.
+    pub(super) disputes: Option<(Paged<Dispute>, Paged<FraudWarning>)>,
+}
+
+/// What a list of records found.
+pub(super) struct Paged<R> {
+    pub(super) found: HashMap<Id, (u64, R)>,
+    pub(super) reach: Reach,
+}
+
+impl<R> Default for Paged<R> {
+    fn default() -> Self {
+        Self {
+            found: HashMap::new(),
+            reach: Reach::Account,
+        }
+    }
+}
+
+/// Whose records a list would have had.
+#[derive(Clone)]
+pub(super) enum Reach {
+    /// Those of everybody who is on no test clock.
+    Account,
+    /// Those of these customers.
+    Customers(HashSet<String>),
 }
 
 /// The tenants that a change of facts concerns.

@@ -2,7 +2,8 @@
 //!
 //! A new kind of object is a new [`Hint`], a line in [`Hint::of`] and one in [`Hint::read`].
 
-use super::calls::Concerning;
+use std::collections::BTreeSet;
+
 use super::error::{Class, Error};
 use super::event_view::Event;
 use super::mirror::Mirror;
@@ -19,6 +20,8 @@ pub enum Hint {
     Customer(Id),
     /// A subscription.
     Subscription(Id),
+    /// An invoice.
+    Invoice(Id),
     /// A dispute. It names a charge, so whose it is shows only when it is read.
     Dispute(Id),
     /// An early fraud warning; of it the same is true.
@@ -85,9 +88,14 @@ impl Hint {
                 Some(subscription) => Self::Subscription(subscription.into()),
                 None => Self::Customer(customer?.into()),
             },
-            // What counts is what their customer pays with, and owes, by now.
-            "invoice" | "checkout.session" | "setup_intent" | "payment_method" | "card"
-            | "source" | "bank_account" | "discount" => Self::Customer(customer?.into()),
+            // One that is only to come has no id.
+            "invoice" => match own {
+                Some(own) => Self::Invoice(own.into()),
+                None => Self::Customer(customer?.into()),
+            },
+            // What counts is what their customer pays with by now.
+            "checkout.session" | "setup_intent" | "payment_method" | "card" | "source"
+            | "bank_account" | "discount" => Self::Customer(customer?.into()),
             "dispute" => Self::Dispute(own?.into()),
             "radar.early_fraud_warning" => Self::FraudWarning(own?.into()),
             "test_helpers.test_clock" => Self::TestClock(own?.into()),
@@ -101,26 +109,23 @@ impl Hint {
         let tenants = match self {
             Self::Customer(id) => read_customer(id, session, mirror).await?,
             Self::Subscription(id) => mirror.refresh_subscription(session, id).await?,
-            Self::Dispute(id) => read_charged(Concerning::Dispute, id, session, mirror).await?,
-            Self::FraudWarning(id) => {
-                read_charged(Concerning::FraudWarning, id, session, mirror).await?
-            }
+            Self::Invoice(id) => mirror.refresh_invoice(session, id).await?,
+            Self::Dispute(id) => mirror.refresh_dispute(session, id).await?,
+            Self::FraudWarning(id) => mirror.refresh_fraud_warning(session, id).await?,
             Self::TestClock(_) | Self::Prices => Vec::new(),
         };
-        let known = self.without_reading(mirror);
-        Ok(Touched { tenants, ..known })
+        Ok(Touched {
+            tenants,
+            ..self.other_than_tenants()
+        })
     }
 
-    /// Whom the object concerns as far as the mirror knows.
-    pub(super) fn without_reading(&self, mirror: &Mirror) -> Touched {
+    fn other_than_tenants(&self) -> Touched {
         let mut touched = Touched::default();
         match self {
-            Self::Customer(id) | Self::Subscription(id) => {
-                touched.tenants = mirror.tenants_of(id);
-            }
             Self::TestClock(id) => touched.clock = Some(id.clone()),
             Self::Prices => touched.prices = Prices::Changed,
-            Self::Dispute(_) | Self::FraudWarning(_) => {}
+            _ => {}
         }
         touched
     }
@@ -137,6 +142,20 @@ impl Pointer {
         })
     }
 
+    /// Whom the object concerns as far as the mirror knows.
+    pub(super) fn without_reading(&self, mirror: &Mirror) -> Touched {
+        let own = match &self.hint {
+            Hint::Customer(id) | Hint::Subscription(id) => Some(id),
+            _ => None,
+        };
+        let ids = own.into_iter().chain(&self.customer);
+        let tenants: BTreeSet<TenantKey> = ids.flat_map(|id| mirror.tenants_of(id)).collect();
+        Touched {
+            tenants: tenants.into_iter().collect(),
+            ..self.hint.other_than_tenants()
+        }
+    }
+
     /// Strangers cost nothing: an object is read again only when it, or its customer, is known
     /// here, or when it claims to be ours.
     pub(super) fn judge(&self, mirror: &Mirror) -> Verdict {
@@ -149,6 +168,7 @@ impl Pointer {
         let wanted = match &self.hint {
             Hint::Customer(id) => self.claims || index.knows_customer(id),
             Hint::Subscription(id) => self.claims || customer_known || index.knows_subscription(id),
+            Hint::Invoice(_) => customer_known,
             Hint::Dispute(_) | Hint::FraudWarning(_) | Hint::TestClock(_) | Hint::Prices => true,
         };
         if wanted {
@@ -173,16 +193,6 @@ async fn read_customer(
         Some(found) => mirror.fold_customer(found, &stamp),
         None => mirror.forget(id, &stamp),
     })
-}
-
-async fn read_charged(
-    kind: Concerning,
-    id: &str,
-    session: &Session,
-    mirror: &Mirror,
-) -> Result<Vec<TenantKey>, Error> {
-    let customer = session.charged_customer(kind, id).await?;
-    Ok(customer.map_or_else(Vec::new, |customer| mirror.tenants_of(&customer)))
 }
 
 impl Error {

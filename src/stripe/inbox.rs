@@ -105,7 +105,7 @@ impl Inbox {
     pub fn concerned(&self, event: &Event) -> Touched {
         let pointer = self.mirror.pointer(event);
         pointer.map_or_else(Touched::default, |pointer| {
-            pointer.hint.without_reading(&self.mirror)
+            pointer.without_reading(&self.mirror)
         })
     }
 

@@ -2,8 +2,15 @@
 //!
 //! Which of two facts counts is decided in [`super::fact`].
 
+mod ledger;
+mod records;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+pub(super) use self::ledger::Record;
+use self::ledger::{link, unlink};
+pub(super) use self::records::Indexed;
+use self::records::Records;
 use super::fact::{Folded, Id, Origin, Scan, Tenants, Times, id_of, key_of};
 use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
 
@@ -36,6 +43,8 @@ pub(super) struct Index {
     subscriptions_of: HashMap<Id, Vec<Id>>,
     /// By the tenant in the subscriptions' own metadata.
     tagged: HashMap<Id, Vec<Id>>,
+    /// Invoices, disputes and fraud warnings.
+    records: Records,
 }
 
 impl Index {
@@ -50,6 +59,7 @@ impl Index {
             customers_of: HashMap::new(),
             subscriptions_of: HashMap::new(),
             tagged: HashMap::new(),
+            records: Records::default(),
         }
     }
 
@@ -130,6 +140,7 @@ impl Index {
         observed
             .subscriptions
             .sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        self.observe_records(&ids, &mut observed);
         Some(observed)
     }
 
@@ -267,21 +278,22 @@ impl Index {
 
     /// Puts a finished scan in, takes out what it should have met and did not, and says whom that
     /// concerns.
-    pub(super) fn apply(&mut self, scan: Scan, folded: u64) -> Tenants {
+    pub(super) fn apply(&mut self, mut scan: Scan, folded: u64) -> Tenants {
         let mut concerned = Tenants::new();
         self.drop_unseen(&scan, &mut concerned);
-        for (id, (sent, found)) in scan.customers {
+        for (id, (sent, found)) in std::mem::take(&mut scan.customers) {
             let times = Times { sent, folded };
             let outcome = self.fold_customer(found, times, Origin::Page, None);
             concerned.extend(outcome.changed_tenants());
             // The scan read all subscriptions after this customer.
             self.mark_listed(&id);
         }
-        for (sent, subscription) in scan.subscriptions.into_values() {
+        for (sent, subscription) in std::mem::take(&mut scan.subscriptions).into_values() {
             let times = Times { sent, folded };
             let outcome = self.fold_subscription(subscription, times, Origin::Page);
             concerned.extend(outcome.changed_tenants());
         }
+        self.apply_records(&mut scan, folded, &mut concerned);
         match scan.clock {
             Some(clock) => {
                 self.clocks.insert(clock);
@@ -339,20 +351,28 @@ impl Index {
     /// Whom a subscription concerns: the tenant it names, and that of its customer.
     fn tenants_of(&self, subscription: &Subscription) -> Tenants {
         let named = self.own_tenant(subscription.key.as_ref());
-        let customer = self.customers.get(subscription.customer.as_str());
-        self.tenant(named)
-            .into_iter()
-            .chain(self.tenant(customer.and_then(|entry| entry.tenant.as_deref())))
-            .collect()
+        let mut tenants = self.tenants_of_customer(&subscription.customer);
+        tenants.extend(self.tenant(named));
+        tenants
+    }
+
+    fn tenants_of_customer(&self, id: &str) -> Tenants {
+        let customer = self.customers.get(id);
+        let tenant = self.tenant(customer.and_then(|entry| entry.tenant.as_deref()));
+        tenant.into_iter().collect()
+    }
+
+    /// The clock a customer lives on.
+    fn clock_of(&self, id: &str) -> Option<&str> {
+        match &self.customers.get(id)?.found {
+            Found::Present(customer) => customer.test_clock.as_deref(),
+            Found::Deleted(_) => None,
+        }
     }
 
     /// Whom a customer or subscription concerns.
     pub(super) fn concerned(&self, id: &str) -> Tenants {
-        let customer = self.customers.get(id);
-        let mut tenants: Tenants = self
-            .tenant(customer.and_then(|entry| entry.tenant.as_deref()))
-            .into_iter()
-            .collect();
+        let mut tenants = self.tenants_of_customer(id);
         if let Some(entry) = self.subscriptions.get(id) {
             tenants.extend(self.tenants_of(&entry.subscription));
         }
@@ -369,23 +389,5 @@ impl Index {
             owner: self.owner.to_string(),
             tenant: tenant.to_owned(),
         })
-    }
-}
-
-fn link(map: &mut HashMap<Id, Vec<Id>>, key: Option<&str>, id: &str) {
-    if let Some(key) = key {
-        map.entry(key.into())
-            .or_insert_with(|| Vec::with_capacity(1))
-            .push(id.into());
-    }
-}
-
-fn unlink(map: &mut HashMap<Id, Vec<Id>>, key: Option<&str>, id: &str) {
-    let Some(key) = key else { return };
-    if let Some(ids) = map.get_mut(key) {
-        ids.retain(|known| &**known != id);
-        if ids.is_empty() {
-            map.remove(key);
-        }
     }
 }

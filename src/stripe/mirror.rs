@@ -4,12 +4,15 @@
 //! objects of strangers are dropped page by page, so an account may hold far more of them than of
 //! tenants. Objects on a test clock are in no list of the account; they are scanned clock by clock.
 
+mod records;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
-use super::calls::{Changed, Page};
+use self::records::all_pages;
+use super::calls::Changed;
 use super::error::{Class, Error};
 use super::event_view::Event;
 use super::fact::{Origin, Scan, Tenants, Times, id_of, key_of};
@@ -185,6 +188,11 @@ impl Mirror {
             Changed::ScheduleOf(subscription) => {
                 self.refresh_subscription(session, subscription).await?;
             }
+            Changed::Invoice(id) => {
+                self.refresh_invoice(session, id).await?;
+            }
+            // A page is no fact about a tenant; the status holds it.
+            Changed::Setup(_) => {}
         }
         Ok(())
     }
@@ -246,8 +254,8 @@ impl Mirror {
         self.read().knows_customer(id)
     }
 
-    /// Reads a customer and all its subscriptions again. `pin` is the tenant whose status records
-    /// it. Gives the tenants concerned.
+    /// Reads a customer, all its subscriptions and its unsettled invoices again. `pin` is the tenant
+    /// whose status records it. Gives the tenants concerned.
     pub(super) async fn refresh_customer(
         &self,
         session: &Session,
@@ -255,8 +263,11 @@ impl Mirror {
         pin: Option<&str>,
     ) -> Result<Vec<TenantKey>, Error> {
         let stamp = self.stamp(session);
-        let (found, subscriptions) =
-            tokio::join!(session.customer(id), session.subscriptions_of(id));
+        let (found, subscriptions, invoices) = tokio::join!(
+            session.customer(id),
+            session.subscriptions_of(id),
+            session.unsettled_invoices_of(id)
+        );
         let found = found?.unwrap_or_else(|| Found::Deleted(id.to_owned()));
         let is_deleted = matches!(found, Found::Deleted(_));
         let mut tenants: Tenants = self
@@ -278,6 +289,14 @@ impl Mirror {
                 for id in self.subscriptions_known_of(id) {
                     tenants.extend(self.refresh_subscription(session, &id).await?);
                 }
+            }
+            Err(error) => return Err(error),
+        }
+        match invoices {
+            Ok(invoices) => tenants.extend(self.fold_invoices_of(id, invoices, &stamp)),
+            // Nobody owes what a deleted customer was billed.
+            Err(error) if is_deleted && error.is_missing() => {
+                tenants.extend(self.fold_invoices_of(id, Vec::new(), &stamp));
             }
             Err(error) => return Err(error),
         }
@@ -306,38 +325,36 @@ impl Mirror {
             started: self.tick(),
             ..Scan::default()
         };
-        let mut after = None;
-        loop {
+        let ask = |after: Option<String>| async move {
             let sent = self.tick();
-            let Page { items, next } = session.list_customers(after.as_deref(), clock).await?;
+            let list = session.list_customers(after.as_deref(), clock);
+            Ok((sent, list.await?))
+        };
+        all_pages(ask, |sent, page| {
             let index = self.read_of(session)?;
-            let kept = items
-                .into_iter()
-                .filter(|found| index.wants_customer(found));
+            let kept = page.into_iter().filter(|found| index.wants_customer(found));
             scan.customers
                 .extend(kept.map(|found| (id_of(&found).into(), (sent, found))));
-            drop(index);
-            after = next;
-            if after.is_none() {
-                break;
-            }
-        }
-        loop {
+            Ok(())
+        })
+        .await?;
+        let ask = |after: Option<String>| async move {
             let sent = self.tick();
-            let Page { items, next } = session.list_subscriptions(after.as_deref(), clock).await?;
+            let list = session.list_subscriptions(after.as_deref(), clock);
+            Ok((sent, list.await?))
+        };
+        all_pages(ask, |sent, page| {
             let index = self.read_of(session)?;
-            let kept = items.into_iter().filter(|subscription| {
+            let kept = page.into_iter().filter(|subscription| {
                 scan.customers.contains_key(subscription.customer.as_str())
                     || index.wants_subscription(subscription)
             });
             scan.subscriptions
                 .extend(kept.map(|s| (s.id.as_str().into(), (sent, s))));
-            drop(index);
-            after = next;
-            if after.is_none() {
-                break;
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        self.scan_records(session, &mut scan).await?;
         drop(self.read_of(session)?);
         let folded = self.tick();
         Ok(self.write().apply(scan, folded).into_iter().collect())

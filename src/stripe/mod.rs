@@ -50,5 +50,5 @@ pub use mirror::{Mirror, Stamp};
 pub use requests::{for_catalogue_step, for_step};
 pub use session::{Answer, Session};
 pub use stats::{Stats, StatsSnapshot};
-pub use views::TestClock;
+pub use views::{SetupSession, TestClock};
 pub use webhook::{Notice, Refusal, SigningSecret, notice, verify};

@@ -6,24 +6,23 @@
 //! steps have equal bodies, on which the idempotency key rests.
 
 mod catalogue;
+mod collection;
+mod payment;
 mod subscription;
 
 use std::collections::HashMap;
 
-use stripe_billing::subscription::{
-    CancelSubscription, UpdateSubscription, UpdateSubscriptionProrationBehavior,
-    UpdateSubscriptionTrialEnd,
-};
+use stripe_billing::subscription::{CancelSubscription, UpdateSubscription};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 
 pub use self::catalogue::for_catalogue_step;
-use self::subscription::NewSubscription;
 pub(super) use self::subscription::{EXPAND, preview};
 use super::error::{Class, Error};
 use crate::api::{Address, CustomerDetails, metadata};
 use crate::converge::observed::TenantKey;
 use crate::converge::steps::{CustomerUpdate, Step};
+use crate::converge::trial::DeclaredTrial;
 
 /// The value of [`metadata::CANCELED_BY`].
 const CANCELED_BY_MANIFEST: &str = "manifest";
@@ -46,49 +45,30 @@ pub fn for_step(
         Step::UpdateCustomer {
             customer, update, ..
         } => Ok(update_customer(checked(customer)?, update, key)),
-        Step::CreateSubscription { customer: None, .. } if customer.is_none() => Err(Error::new(
-            Class::Invalid,
-            "there is no customer to subscribe; the step that makes one has to come first",
-        )),
         Step::CreateSubscription {
-            customer: own,
-            offer,
-            quantity,
-            automatic_tax,
-            trial_days,
-            declared_trial_days,
-            ..
-        } => subscription::create(
-            &NewSubscription {
-                customer: own.as_deref().or(customer).unwrap_or_default(),
-                offer,
-                quantity: *quantity,
-                automatic_tax: *automatic_tax,
-                trial_days: *trial_days,
-                declared_trial_days: *declared_trial_days,
-            },
-            key,
-        ),
+            customer: own, new, ..
+        } => {
+            let customer = own.as_deref().or(customer).ok_or_else(|| {
+                Error::new(
+                    Class::Invalid,
+                    "there is no customer to subscribe; the step that makes one has to come first",
+                )
+            })?;
+            subscription::create(customer, new, key)
+        }
         Step::ChangeItems { .. }
         | Step::CreateSchedule { .. }
         | Step::ScheduleChange { .. }
         | Step::ReleaseSchedule { .. }
         | Step::SetAutomaticTax { .. } => subscription::change(step, key),
-        Step::MoveTrialEnd {
-            subscription,
-            end,
-            declared_trial_days,
-            ..
-        } => {
-            let end = end.map_or(UpdateSubscriptionTrialEnd::Now, |end| {
-                UpdateSubscriptionTrialEnd::Timestamp(end.as_second())
-            });
-            let update = with_metadata(subscription, [trial(*declared_trial_days)])?
-                .trial_end(end)
-                .proration_behavior(UpdateSubscriptionProrationBehavior::None)
-                .off_session(true);
-            Ok(build(&update))
-        }
+        Step::MoveTrialEnd { .. }
+        | Step::SetTrialEnding { .. }
+        | Step::RemindOfTrialEnd { .. }
+        | Step::SetCollection { .. }
+        | Step::SetDefaultPaymentMethod { .. }
+        | Step::CreateSetupSession { .. }
+        | Step::Resume { .. } => payment::request(step, key),
+        Step::Collection(step) => collection::request(step),
         // The flag and the mark in one request: apart, a crash in between would make the manifest's
         // cancellation look like the customer's.
         Step::CancelAtPeriodEnd { subscription } => {
@@ -109,11 +89,11 @@ pub fn for_step(
         }
         Step::RestoreIdentity {
             subscription,
-            declared_trial_days,
+            declared_trial,
             ..
         } => {
             let [owner, tenant] = identity(key);
-            let entries = [owner, tenant, trial(*declared_trial_days)];
+            let entries = [owner, tenant, trial(*declared_trial)];
             Ok(build(&with_metadata(subscription, entries)?))
         }
     }
@@ -200,8 +180,8 @@ fn identity(key: &TenantKey) -> [Entry; 2] {
     ]
 }
 
-fn trial(days: i64) -> Entry {
-    (metadata::TRIAL_DAYS, days.to_string())
+fn trial(declared: DeclaredTrial) -> Entry {
+    (metadata::TRIAL, declared.to_string())
 }
 
 fn canceled_by(who: &str) -> Entry {

@@ -6,20 +6,29 @@
 //! without a new API version.
 
 mod catalogue;
+mod checkout;
+mod dispute;
+mod invoice;
 mod preview;
 mod schedule;
+mod subscription;
 
 use jiff::Timestamp;
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
 pub(super) use self::catalogue::{CataloguePriceView, MeterView, PriceView, ProductView};
+pub use self::checkout::SetupSession;
+pub(super) use self::checkout::{CheckoutSessionView, PaymentMethodView};
+pub(super) use self::dispute::{DisputeView, FraudWarningView};
+pub(super) use self::invoice::{InvoicePaymentView, InvoiceView};
 pub(super) use self::preview::PreviewView;
 pub(super) use self::schedule::ScheduleView;
+pub(super) use self::subscription::{ItemView, SubscriptionView};
 use super::error::{Class, Error};
 use super::event_view::EventView;
 use crate::api::Address;
-use crate::converge::observed::{Customer, Found, Item, Subscription, TaxLocation, TenantKey};
+use crate::converge::observed::{Customer, Found, TaxLocation, TenantKey};
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -39,10 +48,14 @@ pub(super) struct MetadataView {
     plan: Option<String>,
     #[serde(rename = "tenantbilling_component")]
     component: Option<String>,
-    #[serde(rename = "tenantbilling_trial_days")]
-    trial_days: Option<String>,
+    #[serde(rename = "tenantbilling_trial")]
+    trial: Option<String>,
+    #[serde(rename = "tenantbilling_trial_reminder")]
+    trial_reminder: Option<String>,
     #[serde(rename = "tenantbilling_canceled_by")]
     canceled_by: Option<String>,
+    #[serde(rename = "tenantbilling_held_by")]
+    held_by: Option<String>,
 }
 
 impl MetadataView {
@@ -140,118 +153,6 @@ impl From<CustomerView> for Found {
     }
 }
 
-/// A subscription.
-#[derive(Deserialize)]
-pub(super) struct SubscriptionView {
-    id: String,
-    customer: Option<Value>,
-    metadata: Option<MetadataView>,
-    status: Option<String>,
-    currency: Option<String>,
-    items: Option<ListView<ItemView>>,
-    cancel_at_period_end: Option<bool>,
-    cancel_at: Option<i64>,
-    start_date: Option<i64>,
-    created: Option<i64>,
-    trial_start: Option<i64>,
-    trial_end: Option<i64>,
-    schedule: Option<Value>,
-    automatic_tax: Option<AutomaticTaxView>,
-    discounts: Option<Vec<Value>>,
-    default_payment_method: Option<Value>,
-    default_source: Option<Value>,
-    test_clock: Option<Value>,
-}
-
-impl SubscriptionView {
-    /// The subscription, and its last item, when there are more items than it came with.
-    pub(super) fn unfinished(&self) -> Option<(String, String)> {
-        let items = self.items.as_ref()?;
-        let last = items.data.last().filter(|_| items.has_more == Some(true))?;
-        Some((self.id.clone(), last.id.clone()))
-    }
-}
-
-impl ItemView {
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-#[derive(Deserialize)]
-struct AutomaticTaxView {
-    enabled: Option<bool>,
-}
-
-/// One item of a subscription.
-#[derive(Deserialize)]
-pub(super) struct ItemView {
-    id: String,
-    price: Option<PriceView>,
-    quantity: Option<i64>,
-    discounts: Option<Vec<Value>>,
-    current_period_start: Option<i64>,
-    current_period_end: Option<i64>,
-}
-
-impl TryFrom<SubscriptionView> for Subscription {
-    type Error = Error;
-
-    fn try_from(view: SubscriptionView) -> Result<Self, Error> {
-        let id = view.id;
-        let mut metadata = view.metadata.unwrap_or_default();
-        let items = require(&id, "items", view.items)?;
-        let status = require(&id, "status", view.status)?;
-        let start_date = require(&id, "start_date", view.start_date)?;
-        let created = require(&id, "created", view.created)?;
-        Ok(Self {
-            customer: require(&id, "customer", id_of(view.customer))?,
-            key: metadata.key(),
-            status: status.as_str().into(),
-            currency: require(&id, "currency", view.currency)?,
-            items: items
-                .data
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
-            cancel_at_period_end: require(&id, "cancel_at_period_end", view.cancel_at_period_end)?,
-            cancel_at: optional_time(&id, "cancel_at", view.cancel_at)?,
-            start_date: time(&id, "start_date", start_date)?,
-            created: time(&id, "created", created)?,
-            trial_start: optional_time(&id, "trial_start", view.trial_start)?,
-            trial_end: optional_time(&id, "trial_end", view.trial_end)?,
-            schedule: schedule::schedule(view.schedule)?,
-            automatic_tax: view.automatic_tax.and_then(|tax| tax.enabled) == Some(true),
-            discounts: ids_of(view.discounts),
-            canceled_by_manifest: filled(metadata.canceled_by).is_some(),
-            // A person can write anything into metadata; what is no number says nothing.
-            trial_days: metadata.trial_days.and_then(|days| days.parse().ok()),
-            default_payment_method: id_of(view.default_payment_method)
-                .or_else(|| id_of(view.default_source)),
-            test_clock: id_of(view.test_clock),
-            id,
-        })
-    }
-}
-
-impl TryFrom<ItemView> for Item {
-    type Error = Error;
-
-    fn try_from(view: ItemView) -> Result<Self, Error> {
-        let id = view.id;
-        let start = require(&id, "current_period_start", view.current_period_start)?;
-        let end = require(&id, "current_period_end", view.current_period_end)?;
-        Ok(Self {
-            price: require(&id, "price", view.price)?.try_into()?,
-            quantity: view.quantity,
-            discounted: !ids_of(view.discounts).is_empty(),
-            period_start: time(&id, "current_period_start", start)?,
-            period_end: time(&id, "current_period_end", end)?,
-            id,
-        })
-    }
-}
-
 /// A test clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestClock {
@@ -337,6 +238,8 @@ pub(super) fn name_of_unreadable(body: &str) -> Option<String> {
                     reads::<SubscriptionView>(&text)
                 }
                 Some(Value::String(kind)) if kind == "price" => reads::<PriceView>(&text),
+                Some(Value::String(kind)) if kind == "invoice" => reads::<InvoiceView>(&text),
+                Some(Value::String(kind)) if kind == "dispute" => reads::<DisputeView>(&text),
                 Some(Value::String(kind)) if kind == "event" => reads::<EventView>(&text),
                 _ => true,
             },

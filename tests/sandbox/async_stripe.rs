@@ -7,10 +7,10 @@ use stripe_billing::{
     BillingMeter, BillingMeterEvent, BillingMeterEventAdjustment, BillingMeterEventSummary,
 };
 use stripe_shared::{
-    Account, ApiErrors, Charge, Customer, CustomerBalanceTransaction, DeletedCustomer,
-    DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Event, Invoice,
-    InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent, Subscription,
-    SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
+    Account, ApiErrors, Charge, CheckoutSession, Customer, CustomerBalanceTransaction,
+    DeletedCustomer, DeletedProduct, DeletedSubscriptionItem, DeletedTestHelpersTestClock, Dispute,
+    Event, Invoice, InvoicePayment, PaymentIntent, PaymentMethod, Price, Product, SetupIntent,
+    Subscription, SubscriptionItem, SubscriptionSchedule, TestHelpersTestClock,
 };
 use stripe_types::List;
 
@@ -40,9 +40,11 @@ fn object(body: &Value) -> Result<(), String> {
         "billing.meter_event_adjustment" => parse::<BillingMeterEventAdjustment>(body),
         "billing.meter_event_summary" => parse::<BillingMeterEventSummary>(body),
         "charge" => parse::<Charge>(body),
+        "checkout.session" => parse::<CheckoutSession>(body),
         "customer" if deleted => parse::<DeletedCustomer>(body),
         "customer" => parse::<Customer>(body),
         "customer_balance_transaction" => parse::<CustomerBalanceTransaction>(body),
+        "dispute" => parse::<Dispute>(body),
         "event" => parse::<Event>(body).and_then(|()| parses(&body["data"]["object"])),
         "invoice" => parse::<Invoice>(body),
         "invoice_payment" => parse::<InvoicePayment>(body),
@@ -59,7 +61,7 @@ fn object(body: &Value) -> Result<(), String> {
         "test_helpers.test_clock" if deleted => parse::<DeletedTestHelpersTestClock>(body),
         "test_helpers.test_clock" => parse::<TestHelpersTestClock>(body),
         // async-stripe has these in crates the project does without.
-        "webhook_endpoint" | "line_item" | "search_result" => Ok(()),
+        "webhook_endpoint" | "line_item" | "radar.early_fraud_warning" | "search_result" => Ok(()),
         other => Err(format!(
             "no async-stripe type is known for an object of type {other:?}"
         )),

@@ -187,10 +187,13 @@ async fn every_parameter_stripe_has_is_known_and_no_other() {
     let sandbox = Sandbox::start();
     // Not payment methods: every kind has a parameter of its name there, and the sandbox has cards only.
     let paths = [
+        "/v1/checkout/sessions",
         "/v1/customers",
+        "/v1/disputes",
         "/v1/invoices/create_preview",
         "/v1/prices",
         "/v1/products",
+        "/v1/radar/early_fraud_warnings",
         "/v1/setup_intents",
         "/v1/subscription_items",
         "/v1/subscriptions",

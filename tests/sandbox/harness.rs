@@ -247,6 +247,11 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Sends as a browser does, to a page that is not of Stripe's API.
+    pub(crate) async fn page(self) -> Answer {
+        self.unjudged().without_header("authorization").send().await
+    }
+
     /// Sends and returns whatever was answered, or why nothing was.
     pub(crate) async fn try_send(self) -> Result<Answer, hyper::Error> {
         if self.checked {

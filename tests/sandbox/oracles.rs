@@ -60,6 +60,7 @@ async fn tour(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
     seen.extend(scheduled(sandbox).await);
     seen.extend(simple(sandbox, &tenant).await);
     seen.extend(metering(sandbox).await);
+    seen.extend(pages(sandbox, &tenant.customer).await);
     let events = sandbox.get("/v1/events?limit=100").await;
     for event in data(&events) {
         // Every event carries an object as the API shows it; its envelope is the same for all.
@@ -85,6 +86,31 @@ async fn paused(sandbox: &Sandbox) -> Option<(&'static str, Value)> {
     let paused = subscription(sandbox, &trialing).await;
     assert_eq!(paused["status"], "paused");
     Some(("Stripe.Subscription", paused))
+}
+
+/// What a customer meets on Stripe's pages.
+async fn pages(sandbox: &Sandbox, customer: &str) -> Vec<(&'static str, Value)> {
+    let form = format!(
+        "mode=setup&currency=usd&success_url=https://a.example&customer={customer}&expand[]=setup_intent"
+    );
+    let session = sandbox.post("/v1/checkout/sessions", form).await;
+    let card = json!({"card": "pm_card_authenticationRequired", "authenticate": true});
+    let path = format!("/checkout/{}", id(&session));
+    let complete = sandbox.control("POST", &path, card).await;
+    let mut seen = vec![
+        ("Stripe.Checkout.Session", session),
+        ("Stripe.Checkout.Session", complete),
+    ];
+    for (path, kind) in [
+        ("/early_fraud_warnings", "Stripe.Radar.EarlyFraudWarning"),
+        ("/disputes", "Stripe.Dispute"),
+    ] {
+        let made = sandbox.control("POST", path, json!({"customer": customer}));
+        seen.push((kind, made.await));
+    }
+    let dispute = format!("/v1/disputes/{}?expand[]=charge", id(&seen[3].1));
+    seen.push(("Stripe.Dispute", sandbox.get(dispute).await));
+    seen
 }
 
 async fn metering(sandbox: &Sandbox) -> Vec<(&'static str, Value)> {
@@ -239,13 +265,16 @@ fn node_type(object: &Value) -> Option<&'static str> {
     Some(match object["object"].as_str()? {
         "billing.meter" => "Stripe.Billing.Meter",
         "charge" => "Stripe.Charge",
+        "checkout.session" => "Stripe.Checkout.Session",
         "customer" => "Stripe.Customer",
+        "dispute" => "Stripe.Dispute",
         "invoice" => "Stripe.Invoice",
         "invoice_payment" => "Stripe.InvoicePayment",
         "payment_intent" => "Stripe.PaymentIntent",
         "payment_method" => "Stripe.PaymentMethod",
         "price" => "Stripe.Price",
         "product" => "Stripe.Product",
+        "radar.early_fraud_warning" => "Stripe.Radar.EarlyFraudWarning",
         "setup_intent" => "Stripe.SetupIntent",
         "subscription" => "Stripe.Subscription",
         "subscription_schedule" => "Stripe.SubscriptionSchedule",

@@ -150,6 +150,86 @@ async fn webhooks_can_come_in_reverse() {
     assert_eq!(kinds, ["product.created", "customer.created"]);
 }
 
+/// What a seed made of twenty-four customers' creation, in the order in which they arrived.
+async fn heard(chaos: Value) -> Vec<String> {
+    let (sandbox, receiver, ..) = listening("enabled_events[]=customer.created").await;
+    sandbox.control("POST", "/webhooks", chaos).await;
+    for number in 0..24 {
+        let form = format!("name={number}");
+        sandbox.post("/v1/customers", form).await;
+    }
+    let quiet = || async {
+        let state = sandbox.control("GET", "/state", Value::Null).await;
+        (state["webhooks_outstanding"] == 0).then_some(())
+    };
+    sandbox.eventually("nothing under way", quiet).await;
+    let name = |delivery: &Delivery| text(&delivery.event()["data"]["object"]["name"]);
+    receiver.deliveries().iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn webhooks_can_be_lost_doubled_and_shuffled_and_a_seed_says_which() {
+    let chaos = json!({"mode": "chaos", "seed": 7, "duplicate_percent": 0, "lose_percent": 40, "max_delay_ms": 200});
+    let sorted = |mut names: Vec<String>| {
+        names.sort_unstable();
+        names
+    };
+    let first = heard(chaos.clone()).await;
+    assert!((1..24).contains(&first.len()), "{first:?}");
+    assert_ne!(first, sorted_by_number(&first), "shuffled");
+    let second = heard(chaos).await;
+    assert_eq!(
+        sorted(first),
+        sorted(second),
+        "the seed says which are lost"
+    );
+    let all = json!({"mode": "chaos", "seed": 7, "lose_percent": 100});
+    assert!(heard(all).await.is_empty());
+}
+
+fn sorted_by_number(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort_by_key(|name| name.parse::<u32>().expect("a number"));
+    names
+}
+
+#[tokio::test]
+async fn webhooks_in_chaos_can_all_come_twice() {
+    let (sandbox, receiver, ..) = listening(ALL).await;
+    let chaos = json!({"mode": "chaos", "duplicate_percent": 100, "max_delay_ms": 20});
+    sandbox.control("POST", "/webhooks", chaos).await;
+    for name in ["A", "B", "C"] {
+        sandbox.post("/v1/customers", format!("name={name}")).await;
+    }
+    let deliveries = receiver.wait_for(&sandbox, 6).await;
+    let mut ids: Vec<_> = deliveries.iter().map(|it| id(&it.event())).collect();
+    ids.sort_unstable();
+    assert!(
+        ids.chunks(2).all(|pair| pair[0] == pair[1]),
+        "each twice: {ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_events_at_once_all_arrive_once() {
+    let (sandbox, receiver, ..) = listening(ALL).await;
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "pause"}))
+        .await;
+    for number in 0..1_000 {
+        let form = format!("name={number}");
+        sandbox.post("/v1/customers", form).wrong().await;
+    }
+    sandbox
+        .control("POST", "/webhooks", json!({"mode": "normal"}))
+        .await;
+    let deliveries = receiver.wait_for(&sandbox, 1_000).await;
+    let mut ids: Vec<_> = deliveries.iter().map(|it| id(&it.event())).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 1_000);
+}
+
 #[tokio::test]
 async fn the_secret_is_told_once() {
     let (sandbox, _, endpoint, _) = listening(ALL).await;

@@ -1,7 +1,7 @@
 //! The Stripe stand-in as a process, and a client for the two APIs it serves: Stripe's under `/v1`
 //! and its own controls under `/_sandbox`.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -154,6 +154,78 @@ impl Sandbox {
     pub(crate) async fn dashboard(&self, path: &str, params: Value) -> Value {
         let change = json!({"method": "POST", "path": path, "params": params});
         self.control(Method::POST, "/dashboard", change).await
+    }
+
+    /// From now on of a hundred webhooks so many come twice, so many never, and each after up to `max_delay`; the
+    /// same seed does the same to the same events.
+    pub(crate) async fn chaos(
+        &self,
+        seed: u64,
+        duplicate_percent: u8,
+        lose_percent: u8,
+        max_delay: Duration,
+    ) {
+        let body = json!({
+            "mode": "chaos",
+            "seed": seed,
+            "duplicate_percent": duplicate_percent,
+            "lose_percent": lose_percent,
+            "max_delay_ms": max_delay.as_millis(),
+        });
+        self.control(Method::POST, "/webhooks", body).await;
+    }
+
+    /// Webhooks are delivered as soon as there are any, once.
+    pub(crate) async fn deliver_normally(&self) {
+        self.control(Method::POST, "/webhooks", json!({"mode": "normal"}))
+            .await;
+    }
+
+    /// The customer leaves this test card (such as `pm_card_visa`) on the page of a Checkout session, and
+    /// authenticates it if asked; gives the session.
+    pub(crate) async fn complete_checkout(&self, session: &str, card: &str) -> Value {
+        let path = format!("/checkout/{session}");
+        let body = json!({"card": card, "authenticate": true});
+        self.control(Method::POST, &path, body).await
+    }
+
+    /// The customer pays an open invoice on its page with this test card, and authenticates it if asked; gives the
+    /// invoice.
+    pub(crate) async fn pay_hosted(&self, invoice: &str, card: &str) -> Value {
+        let path = format!("/invoices/{invoice}/pay");
+        let body = json!({"card": card, "authenticate": true});
+        self.control(Method::POST, &path, body).await
+    }
+
+    /// The customer proves who they are for a payment that awaits it; gives the invoice.
+    pub(crate) async fn authenticate_payment(&self, invoice: &str) -> Value {
+        let path = format!("/invoices/{invoice}/pay");
+        self.control(Method::POST, &path, json!({"authenticate": true}))
+            .await
+    }
+
+    /// The newest charge of a customer is disputed; `status` is `needs_response`, or `warning_needs_response` for an
+    /// inquiry. Gives the dispute.
+    pub(crate) async fn open_dispute(&self, customer: &str, status: &str) -> Value {
+        let body = json!({"customer": customer, "reason": "fraudulent", "status": status});
+        self.control(Method::POST, "/disputes", body).await
+    }
+
+    /// Moves a dispute on (`under_review`, `won`, `lost`, `warning_closed`, ...); gives the dispute.
+    pub(crate) async fn set_dispute_status(&self, dispute: &str, status: &str) -> Value {
+        let path = format!("/disputes/{dispute}");
+        self.control(Method::POST, &path, json!({"status": status}))
+            .await
+    }
+
+    /// The card issuer warns of fraud in the newest charge of a customer; gives the warning.
+    pub(crate) async fn early_fraud_warning(&self, customer: &str) -> Value {
+        self.control(
+            Method::POST,
+            "/early_fraud_warnings",
+            json!({"customer": customer}),
+        )
+        .await
     }
 
     /// Creates a test clock that shows `frozen_time`, in Unix seconds; gives its id.

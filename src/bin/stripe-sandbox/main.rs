@@ -12,37 +12,61 @@
 //! It prints one line, `stripe-sandbox listening on http://ADDRESS`, when it is ready, and ends on SIGTERM or
 //! SIGINT.
 //!
+//! # Pages
+//!
+//! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
+//! `--public-url`: the page of a Checkout session (its `url`), and that of an
+//! invoice (its `hosted_invoice_url`).
+//!
 //! # Control plane
 //!
 //! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
 //!
 //! - `GET /_sandbox/requests?method=&path=`: every `/v1` request so far; `DELETE` forgets them.
+//! - `POST /_sandbox/disputes`: the newest charge of a `customer` or an `invoice`, or a `charge`, is disputed, with a
+//!   `reason` and a `status` (`needs_response`, or `warning_needs_response` for an inquiry). `/_sandbox/disputes/ID` moves
+//!   one on to a `status` (`under_review`, `won`, `lost`, `warning_closed`, `prevented`, …).
+//! - `POST /_sandbox/early_fraud_warnings`: the issuer warns of a charge, named likewise, with a `fraud_type`.
 //! - `POST /_sandbox/faults`: what happens to coming requests. `method`, `path` (its beginning), `skip`
 //!   (requests let through first), `times` (0: until deleted), and `kind`: `status` (with `status`, `body`
 //!   `json` or `html`, `retry_after`, `should_retry`), `drop_before`, `drop_after`, `hold_before`,
 //!   `hold_after`, `delay` (with `delay_ms`). `GET` counts hits; `DELETE`, of one or all, ends holds.
+//! - `POST /_sandbox/invoices/ID/finalization`: every try to finalise an invoice fails with this `code` and `message`;
+//!   `DELETE` ends that.
+//! - `POST /_sandbox/invoices/ID/pay`: pays an open invoice on its page; `card` and `authenticate` as above.
 //! - `POST /_sandbox/keys/revoke` and `/restore`: a `key` is invalid, and valid again.
 //! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
 //! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
 //!   `behavior` is `success`, `decline:CODE` or `requires_action`.
+//! - `POST /_sandbox/checkout/ID`: goes through the page of a Checkout session. `card` is a test card's name
+//!   (`pm_card_visa`), its number, or a payment method; `authenticate`, where the card asks for it, is whether its owner
+//!   proves to be so. Without it such a card waits; it alone answers one that waits. Refused cards answer 402.
 //! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
 //!   amounts to: `method`, `path`, `params`.
-//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse` or `drop`;
-//!   `/_sandbox/webhooks/flush` sends what a pause kept back.
+//! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse`, `drop` or `chaos`, of which
+//!   `duplicate_percent` come twice, `lose_percent` never, and each after up to `max_delay_ms`; what becomes of the
+//!   first delivery, the second, … from then on follows from `seed`. `/_sandbox/webhooks/flush` sends what a pause kept
+//!   back.
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
 //!   (`{"BR": "not_collecting"}`), `meter_lag_seconds` (how long meter events stay out of
 //!   summaries and previews), `newest_meter_event` (which event of a window counts: `received`, the one received
-//!   last, or `timestamp`, the latest by its own account); `GET` shows them.
+//!   last, or `timestamp`, the latest by its own account), `unknown_tax_location` (what becomes of an invoice which Stripe
+//!   finalises by itself when nobody knows where its customer is: `untaxed`, what Stripe documents today, or `fails`,
+//!   what it did until November 2024), `keep_drafts` (no draft is finalised by itself); `GET` shows them.
 //!
 //! # Where it differs from Stripe
 //!
 //! - It has a part of the endpoints. What it lacks answers 404 and says so; a parameter which Stripe knows
 //!   and the sandbox does not model is refused with a message that says so, never accepted and ignored.
-//! - There are no coupons, Checkout, portal or search.
-//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is
-//!   completed by changing the card's behavior in the control plane and confirming again.
+//! - There are no coupons, portal or search.
+//! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
+//!   Its page asks for no address, whatever `billing_address_collection` says.
+//! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is completed on a
+//!   page or in the control plane; no `client_secret` opens a dialog.
+//! - `hosted_invoice_url` and a session's `url` name the host that the request reading them was sent to. `invoice_pdf`
+//!   is that page, too, and no PDF.
 //! - One API version; requests naming another are refused. The v2 API is absent.
 //! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
 //! - A change whose `expand` names a member the answer does not have is made before it is refused.
@@ -69,6 +93,10 @@
 //! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
 //!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
 //!   status after a release at the end) is guessed; the engine's documentation says how.
+//! - Disputes are of whole charges, for 14 days of evidence in words, and never lost for want of it. Submitted evidence
+//!   decides as in Stripe's test mode (`uncategorized_text` is `winning_evidence`, `losing_evidence` or
+//!   `escalate_inquiry_evidence`), at once. Test cards that cause disputes and warnings cause them with the payment.
+//!   Disputes and warnings are dated by the wall clock. There are no refunds, nor balance transactions of charges.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.
@@ -79,6 +107,7 @@
 mod api;
 mod control;
 mod engine;
+mod hosted;
 mod model;
 mod net;
 mod sandbox;
@@ -99,7 +128,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::net::{Listener, Scissors};
 use crate::sandbox::{App, Options, Sandbox};
-use crate::state::{Newest, PastDueOutcome, Settings};
+use crate::state::{Newest, PastDueOutcome, Settings, UnknownLocation};
 
 /// A stateful stand-in for Stripe.
 #[derive(Debug, Parser)]
@@ -120,6 +149,9 @@ struct Arguments {
     /// The control plane's requests mean live mode unless they say otherwise.
     #[arg(long)]
     live_mode: bool,
+    /// Where people's browsers reach the pages it serves [default: where a request was sent to].
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Read requests allowed in a second [default: 25 in test mode, 100 in live mode].
     #[arg(long)]
     rate_limit_read: Option<u32>,
@@ -149,11 +181,15 @@ impl Arguments {
             newest_meter_event: Newest::default(),
             tax_percent: Decimal::ZERO,
             tax_locations: BTreeMap::new(),
+            unknown_tax_location: UnknownLocation::default(),
+            keep_drafts: false,
         };
         Options {
             test: settings(25),
             live: settings(100),
             livemode: self.live_mode,
+            public_url: self.public_url.clone(),
+            listen_url: format!("http://{}", self.listen),
         }
     }
 }
@@ -184,6 +220,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (listener, address) = Listener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", arguments.listen))?;
+    app.lock().options.listen_url = format!("http://{address}");
     tokio::spawn(end_on_signal(app.clone())?);
     if let Some(file) = arguments.state.clone() {
         tokio::spawn(save_as_it_changes(app.clone(), file));
@@ -201,7 +238,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(app: App, listener: Listener) -> std::io::Result<()> {
     let shutdown = app.shutdown.clone();
-    let router = control::router().fallback(wire::serve).with_state(app);
+    let router = control::router()
+        .merge(hosted::router())
+        .fallback(wire::serve)
+        .with_state(app);
     axum::serve(
         listener,
         router.into_make_service_with_connect_info::<Scissors>(),

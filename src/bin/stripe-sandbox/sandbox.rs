@@ -22,6 +22,10 @@ pub struct Options {
     pub live: Settings,
     /// Mode the control plane means where it does not say.
     pub livemode: bool,
+    /// Where people reach the pages, if not where requests come in.
+    pub public_url: Option<String>,
+    /// Where it listens.
+    pub listen_url: String,
 }
 
 /// The part that is written to `--state`.
@@ -46,6 +50,8 @@ pub struct Sandbox {
     pub log: Log,
     /// How webhooks are delivered.
     pub webhooks: webhook::Mode,
+    /// What becomes of them in chaos.
+    pub chaos: webhook::Dice,
     /// Rate limits.
     pub limiters: HashMap<Caller, Limiter>,
     /// Idempotency keys of requests being carried out.
@@ -64,22 +70,38 @@ impl Sandbox {
             faults: Faults::default(),
             log: Log::default(),
             webhooks: webhook::Mode::Normal,
+            chaos: webhook::Dice::new(webhook::Chaos::default()),
             limiters: HashMap::new(),
             in_flight: HashSet::new(),
             dirty: false,
         }
     }
 
+    /// Where pages are for someone who addressed this host.
+    pub fn base_url(&self, host: Option<&str>) -> String {
+        match (&self.options.public_url, host) {
+            (Some(url), _) => url.clone(),
+            (None, Some(host)) => format!("http://{host}"),
+            (None, None) => self.options.listen_url.clone(),
+        }
+    }
+
     /// What the caller sees; made on first sight.
     pub fn account(&mut self, caller: &Caller) -> &mut State {
+        let base_url = self.base_url(None);
         let settings = if caller.livemode {
             &self.options.live
         } else {
             &self.options.test
         };
-        self.accounts
+        let state = self
+            .accounts
             .entry(caller.clone())
-            .or_insert_with(|| State::new(&caller.account, caller.livemode, settings.clone()))
+            .or_insert_with(|| State::new(&caller.account, caller.livemode, settings.clone()));
+        if state.base_url.is_empty() {
+            state.base_url = base_url;
+        }
+        state
     }
 
     /// Whom the control plane means when it does not say.

@@ -1,6 +1,6 @@
 //! Everything one Stripe account holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rust_decimal::Decimal;
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::engine::Billing;
 use crate::model::{
-    Account, Customer, Event, EventRequest, PaymentMethod, Price, Product, SetupIntent,
-    WebhookEndpoint,
+    Account, CheckoutSession, Customer, Event, EventRequest, PaymentMethod, Price, Product,
+    SetupIntent, WebhookEndpoint,
 };
 use crate::table::Table;
 use crate::wire::StoredAnswer;
@@ -74,6 +74,23 @@ pub struct Settings {
     /// Countries for which automatic tax says something else than that it supports them.
     #[serde(default)]
     pub tax_locations: BTreeMap<String, TaxLocation>,
+    /// What Stripe, finalising by itself, makes of not knowing a customer's place.
+    #[serde(default)]
+    pub unknown_tax_location: UnknownLocation,
+    /// Whether drafts stay drafts until somebody finalises them.
+    #[serde(default)]
+    pub keep_drafts: bool,
+}
+
+/// What becomes of an invoice that is to be taxed when nobody knows where its customer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownLocation {
+    /// It is finalised without tax, and automatic tax is turned off: what Stripe does since November 2024.
+    #[default]
+    Untaxed,
+    /// It stays a draft: what Stripe did before.
+    Fails,
 }
 
 /// What automatic tax makes of where a customer is.
@@ -91,7 +108,7 @@ pub enum TaxLocation {
 }
 
 /// A webhook delivery to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Delivery {
     /// Event to deliver.
     pub event: String,
@@ -118,6 +135,9 @@ pub struct State {
     pub prices: Table<Price>,
     /// Setup intents.
     pub setup_intents: Table<SetupIntent>,
+    /// Checkout sessions, those that are over too.
+    #[serde(default)]
+    pub checkout_sessions: Table<CheckoutSession>,
     /// Events.
     pub events: Table<Event>,
     /// Webhook endpoints.
@@ -130,13 +150,16 @@ pub struct State {
     pub outbox: Vec<Delivery>,
     /// Deliveries under way.
     #[serde(default)]
-    pub delivering: Vec<Delivery>,
+    pub delivering: BTreeSet<Delivery>,
     /// How many of the outbox go out although deliveries are paused.
     #[serde(skip)]
     pub flushed: usize,
     /// Who is acting now.
     #[serde(skip)]
     pub actor: Actor,
+    /// Where whoever is acting reaches the sandbox, such as `http://127.0.0.1:12111`: pages are under it.
+    #[serde(skip)]
+    pub base_url: String,
 }
 
 impl State {
@@ -154,14 +177,16 @@ impl State {
             products: Table::default(),
             prices: Table::default(),
             setup_intents: Table::default(),
+            checkout_sessions: Table::default(),
             events: Table::default(),
             webhook_endpoints: Table::default(),
             billing: Billing::default(),
             answers: Table::default(),
             outbox: Vec::new(),
-            delivering: Vec::new(),
+            delivering: BTreeSet::new(),
             flushed: 0,
             actor: Actor::default(),
+            base_url: String::new(),
         };
         state.account.created = state.wall_clock();
         state

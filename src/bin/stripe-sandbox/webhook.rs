@@ -37,6 +37,51 @@ pub enum Mode {
     Reverse,
     /// Not at all: the endpoint failed for good.
     Drop,
+    /// Some twice, some never, all of them late.
+    Chaos,
+}
+
+/// How unreliable delivery is in [`Mode::Chaos`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chaos {
+    /// What all else follows from: the same events in the same order meet the same fate.
+    pub seed: u64,
+    /// How many of a hundred come twice.
+    pub duplicate_percent: u8,
+    /// How many of a hundred never come, and are not tried again.
+    pub lose_percent: u8,
+    /// Longest time one is held back, which is what shuffles them.
+    pub max_delay: Duration,
+}
+
+/// The fates of deliveries, one after the other.
+#[derive(Clone, Debug)]
+pub struct Dice {
+    chaos: Chaos,
+    rng: fastrand::Rng,
+}
+
+impl Dice {
+    /// Begins anew.
+    pub fn new(chaos: Chaos) -> Self {
+        let rng = fastrand::Rng::with_seed(chaos.seed);
+        Self { chaos, rng }
+    }
+
+    /// What becomes of the next delivery: how long each of its copies is held back.
+    fn fate(&mut self) -> Vec<Duration> {
+        // As many throws for each, so that no delivery's fate depends on another's.
+        let [lost, twice] = [self.rng.u8(0..100), self.rng.u8(0..100)];
+        let longest = u64::try_from(self.chaos.max_delay.as_micros()).unwrap_or(u64::MAX);
+        let delays = [self.rng.u64(0..=longest), self.rng.u64(0..=longest)];
+        let copies = match () {
+            () if lost < self.chaos.lose_percent => 0,
+            () if twice < self.chaos.duplicate_percent => 2,
+            () => 1,
+        };
+        let delays = delays.into_iter().map(Duration::from_micros);
+        delays.take(copies).collect()
+    }
 }
 
 /// A delivery with everything it needs, taken from the state when it is first tried.
@@ -46,7 +91,9 @@ struct Parcel {
     delivery: Delivery,
     url: String,
     secret: String,
-    body: String,
+    body: Bytes,
+    /// How long each copy is held back before it is tried.
+    delays: Vec<Duration>,
 }
 
 /// Sends webhooks.
@@ -115,12 +162,22 @@ impl Sender {
             });
             return;
         }
-        let copies = if mode == Mode::Duplicate { 2 } else { 1 };
         for parcel in parcels {
-            for _ in 0..copies {
-                tokio::spawn(sender.clone().deliver(parcel.clone()));
+            for delay in parcel.delays.clone() {
+                tokio::spawn(sender.clone().deliver_after(delay, parcel.clone()));
             }
         }
+    }
+
+    async fn deliver_after(self, delay: Duration, parcel: Parcel) {
+        if !delay.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                // Stays under way in the state, and is tried by the next process.
+                () = self.app.shutdown.cancelled() => return,
+            }
+        }
+        self.deliver(parcel).await;
     }
 
     /// Tries until the endpoint acknowledges or the pauses are used up.
@@ -165,7 +222,7 @@ impl Sender {
                 "stripe-signature",
                 signature(&parcel.secret, time, &parcel.body),
             )
-            .body(Full::from(parcel.body.clone()))
+            .body(Full::new(parcel.body.clone()))
             .map_err(|error| error.to_string())?;
         let response = tokio::time::timeout(TIMEOUT, self.client.request(request))
             .await
@@ -200,7 +257,13 @@ fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
                 // The endpoint was deleted meanwhile; nobody is left to tell.
                 continue;
             };
-            if mode == Mode::Drop {
+            let delays = match mode {
+                Mode::Normal | Mode::Pause | Mode::Reverse => vec![Duration::ZERO],
+                Mode::Duplicate => vec![Duration::ZERO; 2],
+                Mode::Drop => Vec::new(),
+                Mode::Chaos => sandbox.chaos.fate(),
+            };
+            if delays.is_empty() {
                 event.undelivered = true;
                 continue;
             }
@@ -208,10 +271,11 @@ fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
                 caller: caller.clone(),
                 url: endpoint.url.clone(),
                 secret: endpoint.secret.clone(),
-                body: format!("{:#}", event.render()),
+                body: format!("{:#}", event.render()).into(),
                 delivery: delivery.clone(),
+                delays,
             });
-            state.delivering.push(delivery);
+            state.delivering.insert(delivery);
         }
     }
     if mode == Mode::Reverse {
@@ -225,14 +289,9 @@ fn settle(sandbox: &mut Sandbox, parcel: &Parcel, acknowledged: bool) {
     let Some(state) = sandbox.accounts.get_mut(&parcel.caller) else {
         return;
     };
-    let Some(at) = state
-        .delivering
-        .iter()
-        .position(|other| *other == parcel.delivery)
-    else {
+    if !state.delivering.remove(&parcel.delivery) {
         return;
-    };
-    state.delivering.swap_remove(at);
+    }
     if let Some(event) = state.events.get_mut(&parcel.delivery.event) {
         if acknowledged {
             event.pending_webhooks -= 1;
@@ -244,12 +303,13 @@ fn settle(sandbox: &mut Sandbox, parcel: &Parcel, acknowledged: bool) {
 }
 
 /// The `Stripe-Signature` header: HMAC-SHA256 over time and body.
-fn signature(secret: &str, time: u64, body: &str) -> String {
+fn signature(secret: &str, time: u64, body: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut header = format!("t={time},v1=");
     // HMAC takes keys of any length.
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-        mac.update(format!("{time}.{body}").as_bytes());
+        mac.update(format!("{time}.").as_bytes());
+        mac.update(body);
         for byte in mac.finalize().into_bytes() {
             let _ = write!(header, "{byte:02x}");
         }
@@ -262,9 +322,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_same_seed_throws_the_same_fates_and_another_seed_others() {
+        let fates = |seed| {
+            let chaos = Chaos {
+                seed,
+                duplicate_percent: 30,
+                lose_percent: 20,
+                max_delay: Duration::from_millis(50),
+            };
+            let mut dice = Dice::new(chaos);
+            std::iter::repeat_with(|| dice.fate())
+                .take(1_000)
+                .collect::<Vec<_>>()
+        };
+        let thrown = fates(7);
+        assert_eq!(thrown, fates(7));
+        assert_ne!(thrown, fates(8));
+        let of = |copies: usize| thrown.iter().filter(|fate| fate.len() == copies).count();
+        assert!((150..250).contains(&of(0)), "{} are lost", of(0));
+        assert!((190..290).contains(&of(2)), "{} come twice", of(2));
+        let mut delays = thrown.iter().flatten();
+        assert!(delays.all(|delay| *delay <= Duration::from_millis(50)));
+    }
+
+    #[test]
     fn the_signature_is_hmac_sha256_of_time_and_body() {
         // Computed with: printf '1700000000.{}' | openssl dgst -sha256 -hmac whsec_test
-        let header = signature("whsec_test", 1_700_000_000, "{}");
+        let header = signature("whsec_test", 1_700_000_000, b"{}");
         let (time, mac) = header.split_once(",v1=").unwrap();
         assert_eq!(time, "t=1700000000");
         assert_eq!(

@@ -12,6 +12,7 @@ use crate::controller::publish;
 use crate::controller::tenant::Tenant;
 use crate::converge::desired::{Desired, digest};
 use crate::converge::observed::{Observed, TenantKey};
+use crate::converge::payment::SetupLink;
 use crate::converge::plan::{Plan, Turn};
 use crate::converge::status;
 use crate::converge::steps::Step;
@@ -92,7 +93,8 @@ impl<'a> Run<'a> {
             .ok_or(Error::NOT_LISTED)
     }
 
-    /// Now: the wall clock, or the frozen time of the tenant's test clock.
+    /// Now: the wall clock, or the frozen time of the tenant's test clock, which is asked for at each
+    /// look: test clocks are for trying things out, and by few.
     pub(super) async fn now(&self) -> Result<Timestamp, Error> {
         match self.tenant.test_clock() {
             Some(clock) => Ok(self
@@ -173,10 +175,7 @@ impl<'a> Run<'a> {
             // that is read again.
             Ok(answer) => {
                 self.attempts.insert(tried, attempt + 1);
-                self.context
-                    .mirror
-                    .refresh(self.session, &answer.value)
-                    .await?;
+                self.refresh(&answer.value).await?;
                 Ok(Ran::Stale)
             }
             Err(error) if error.replayed || error.class == Class::Idempotency => {
@@ -192,16 +191,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn fold(&self, changed: Changed, stamp: &Stamp) -> Result<(), Error> {
+    /// Reads again what a stored answer tells of.
+    async fn refresh(&mut self, named: &Changed) -> Result<(), Error> {
+        if let Changed::Setup(made) = named {
+            let now = self.session.setup_session(&made.id).await?;
+            return self
+                .record_setup(now.and_then(|session| session.link))
+                .await;
+        }
+        Ok(self.context.mirror.refresh(self.session, named).await?)
+    }
+
+    /// Notes a page on which the customer can leave a payment method, if it is good for that.
+    async fn record_setup(&mut self, link: Option<SetupLink>) -> Result<(), Error> {
+        match link {
+            Some(link) => self.record(status::with_setup(self.status, &link)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn fold(&mut self, changed: Changed, stamp: &Stamp) -> Result<(), Error> {
         let mirror = &self.context.mirror;
         match changed {
+            Changed::Setup(session) => self.record_setup(session.link).await?,
             Changed::Customer(found) => {
                 mirror.fold_customer(*found, stamp);
             }
             Changed::Subscription(subscription) => {
                 mirror.fold_subscription(*subscription, stamp);
             }
-            Changed::ScheduleOf(_) => mirror.refresh(self.session, &changed).await?,
+            Changed::ScheduleOf(_) | Changed::Invoice(_) => {
+                mirror.refresh(self.session, &changed).await?;
+            }
         }
         Ok(())
     }

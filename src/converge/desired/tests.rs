@@ -1,11 +1,21 @@
 use super::*;
-use crate::api::{Address, Trial};
+use serde_json::{Value, json};
+
+use crate::api::{Address, PaymentPolicy, Trial};
 
 fn spec() -> TenantBillingSpec {
     serde_json::from_value(serde_json::json!({
         "customer": {"name": "Acme Inc", "email": "billing@acme.example"}, "plan": "pro",
     }))
     .unwrap()
+}
+
+fn trial(written: Value) -> Option<Trial> {
+    Some(serde_json::from_value(written).unwrap())
+}
+
+fn payment(written: Value) -> Option<PaymentPolicy> {
+    Some(serde_json::from_value(written).unwrap())
 }
 
 fn refused(edit: impl FnOnce(&mut TenantBillingSpec)) -> String {
@@ -22,7 +32,7 @@ fn a_plain_manifest_is_accepted() {
 #[test]
 fn wrong_input_names_the_field() {
     type Edit = fn(&mut TenantBillingSpec);
-    let cases: [(&str, Edit); 14] = [
+    let cases: [(&str, Edit); 20] = [
         ("spec.tenantId", |s| s.tenant_id = Some(String::new())),
         ("spec.tenantId", |s| s.tenant_id = Some("a&b=c".into())),
         ("spec.tenantId", |s| s.tenant_id = Some("x".repeat(201))),
@@ -46,7 +56,25 @@ fn wrong_input_names_the_field() {
                 ..Address::default()
             });
         }),
-        ("spec.trial.days", |s| s.trial = Some(Trial { days: 731 })),
+        ("spec.trial.days", |s| s.trial = trial(json!({"days": 731}))),
+        ("spec.trial", |s| {
+            s.trial = trial(json!({"days": 3, "endsAt": "2027-01-31T00:00:00Z"}));
+        }),
+        ("spec.trial.remindDaysBefore", |s| {
+            s.trial = trial(json!({"remindDaysBefore": 61}));
+        }),
+        ("spec.payment.daysUntilDue", |s| {
+            s.payment = payment(json!({"daysUntilDue": 10}));
+        }),
+        ("spec.payment.daysUntilDue", |s| {
+            s.payment = payment(json!({"collection": "Invoice", "daysUntilDue": 0}));
+        }),
+        ("spec.payment.returnUrl", |s| {
+            s.payment = payment(json!({"returnUrl": "app.example"}));
+        }),
+        ("spec.payment.returnUrl", |s| {
+            s.payment = payment(json!({"returnUrl": "javascript:alert(1)"}));
+        }),
         ("spec.testClock", |s| {
             s.test_clock = Some("clock_1/../../customers".into());
         }),

@@ -6,7 +6,6 @@ use crate::converge::observed::{Subscription, SubscriptionStatus};
 use crate::converge::steps::{Change, Step};
 
 pub(super) fn undo_or_report_cancellation(plan: &mut Plan, subscription: &Subscription) {
-    let ending = subscription.cancel_at_period_end || subscription.cancel_at.is_some();
     if subscription.canceled_by_manifest {
         plan.steps.push(Step::UndoCancellation {
             subscription: subscription.id.clone(),
@@ -16,7 +15,7 @@ pub(super) fn undo_or_report_cancellation(plan: &mut Plan, subscription: &Subscr
                 "false",
             )],
         });
-    } else if ending {
+    } else if subscription.is_ending() {
         plan.reported.push(Difference {
             field: "subscription.cancelAtPeriodEnd".into(),
             desired: "false".into(),

@@ -249,7 +249,7 @@ impl Run<'_> {
             schedule: own(&self.desired.key, subscription).map(|schedule| schedule.id.clone()),
             quote: None,
         };
-        if subscription.cancel_at_period_end || subscription.cancel_at.is_some() {
+        if subscription.is_ending() {
             plan.change = Some(ChangeUnderWay {
                 state: PlanChangeState::Held,
                 effective_at: None,

@@ -1,10 +1,15 @@
 //! No live subscription: whether to make one.
 
-use super::{Hold, OwnSubscriptions, Plan, acknowledge, tax};
+use jiff::Timestamp;
+
+use super::payment::{self, TrialAhead};
+use super::trial::{if_no_payment_method, too_long};
+use super::{Hold, OwnSubscriptions, Plan, Recorded, Situation, acknowledge, tax};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Customer, SubscriptionStatus};
-use crate::converge::steps::Step;
+use crate::converge::steps::{FirstPayment, NewSubscription, Step, TrialStart};
+use crate::converge::trial::DeclaredTrial;
 
 /// No live subscription: whether to make one.
 pub(super) fn subscribe(
@@ -12,6 +17,8 @@ pub(super) fn subscribe(
     desired: &Desired,
     customer: Option<&Customer>,
     own: &OwnSubscriptions<'_>,
+    recorded: &Recorded,
+    situation: &Situation,
 ) {
     if desired.lifecycle != Lifecycle::Active {
         plan.steps.extend(own.unacknowledged().map(acknowledge));
@@ -21,14 +28,22 @@ pub(super) fn subscribe(
         plan.hold = Some(hold);
         return;
     }
-    let trial_days = if own.had_trial {
-        0
-    } else {
-        desired.trial.days()
+    let trial = match trial_start(desired, own, situation.now) {
+        Ok(trial) => trial,
+        Err(hold) => {
+            plan.hold = Some(hold);
+            return;
+        }
     };
-    let method = customer.and_then(|c| c.default_payment_method.clone());
-    if trial_days == 0 && desired.offer.base.unit_amount != Some(0) && method.is_none() {
-        plan.hold = Some(no_payment_method(customer));
+    let method = payment::method(customer, None);
+    let ahead = if trial.is_some() {
+        TrialAhead::Yes
+    } else {
+        TrialAhead::No
+    };
+    if method.is_none() && payment::is_needed_to_begin(desired, ahead) {
+        let what = "the subscription begins";
+        payment::await_method(plan, desired, customer, recorded, situation, what);
         return;
     }
     let automatic_tax = match tax::for_newcomer(desired, customer) {
@@ -38,14 +53,24 @@ pub(super) fn subscribe(
             return;
         }
     };
+    let first_payment = if method.is_none() {
+        FirstPayment::ByCustomer
+    } else {
+        FirstPayment::OnFile
+    };
     plan.steps.push(Step::CreateSubscription {
         customer: customer.map(|c| c.id.clone()),
-        plan: desired.plan.clone(),
-        offer: Box::new(desired.offer.clone()),
-        quantity: desired.quantity,
-        automatic_tax,
-        trial_days,
-        declared_trial_days: desired.trial.days(),
+        new: Box::new(NewSubscription {
+            plan: desired.plan.clone(),
+            offer: desired.offer.clone(),
+            quantity: desired.quantity,
+            automatic_tax,
+            trial,
+            declared_trial: desired.trial.declared(),
+            if_no_payment_method: if_no_payment_method(desired),
+            collection: desired.payment.collection(),
+            first_payment,
+        }),
         // Another card, or another subscription that ended meanwhile, makes this another request.
         basis: format!(
             "{}/{}",
@@ -53,6 +78,22 @@ pub(super) fn subscribe(
             method.unwrap_or_default()
         ),
     });
+}
+
+/// The trial that a subscription made now begins with.
+fn trial_start(
+    desired: &Desired,
+    own: &OwnSubscriptions<'_>,
+    now: Timestamp,
+) -> Result<Option<TrialStart>, Hold> {
+    match desired.trial.declared() {
+        _ if own.had_trial => Ok(None),
+        DeclaredTrial::Days(days) => Ok((days > 0).then_some(TrialStart::Days(days))),
+        DeclaredTrial::Until(end) => match too_long(end, now) {
+            Some(hold) => Err(hold),
+            None => Ok((end > now).then_some(TrialStart::Until(end))),
+        },
+    }
 }
 
 fn resubscription_hold(own: &OwnSubscriptions<'_>, customer: Option<&Customer>) -> Option<Hold> {
@@ -91,15 +132,4 @@ fn resubscription_hold(own: &OwnSubscriptions<'_>, customer: Option<&Customer>) 
             ),
         )
     })
-}
-
-pub(super) fn no_payment_method(customer: Option<&Customer>) -> Hold {
-    let who = customer.map_or("the customer", |c| c.id.as_str());
-    Hold::waiting(
-        reason::PAYMENT_METHOD_MISSING,
-        format!(
-            "{who} has no default payment method and there is no trial; the subscription begins \
-             by itself once there is one"
-        ),
-    )
 }

@@ -4,21 +4,28 @@ mod cases;
 mod changes;
 mod convergence;
 mod guards;
+mod holds;
 mod model;
+mod payment;
 mod rollouts;
+mod trials;
 
 use jiff::{Timestamp, ToSpan as _};
 
 use super::*;
 use crate::api::{
-    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, Interval, Proration,
-    Rollout, TaxPolicy, UpgradeTiming,
+    Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, IfNoPaymentMethod, Interval,
+    OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
-use crate::converge::desired::{ChangePolicy, Offer, TrialTerms};
+use crate::converge::desired::{ChangePolicy, Offer};
 use crate::converge::observed::{
-    Component, Customer, Item, Phase, PhaseItem, Price, Schedule, SubscriptionStatus, TaxLocation,
+    Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
+    Invoice, InvoiceStatus, InvoiceTax, Item, Pause, Phase, PhaseItem, Price, Schedule,
+    SubscriptionStatus, TaxLocation,
 };
-use crate::converge::steps::{ItemChange, SCHEDULE};
+use crate::converge::payment::{CollectionMethod, PaymentTerms, SetupLink};
+use crate::converge::steps::{CollectionStep, ItemChange, SCHEDULE};
+use crate::converge::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 
 fn now() -> Timestamp {
     "2027-01-15T12:00:00Z".parse().unwrap()
@@ -76,7 +83,13 @@ fn desired() -> Desired {
         rollout: Rollout::default(),
         tax: None,
         trial: TrialTerms::Plan(14),
+        trial_ending: TrialEnding::default(),
+        payment: PaymentTerms {
+            return_url: Some("https://app.example".into()),
+            ..PaymentTerms::default()
+        },
         lifecycle: Lifecycle::Active,
+        on_dispute: OnDispute::Report,
         test_clock: None,
     }
 }
@@ -118,9 +131,66 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         automatic_tax: false,
         discounts: Vec::new(),
         canceled_by_manifest: false,
-        trial_days: Some(14),
+        declared_trial: Some(DeclaredTrial::Days(14)),
+        reminded_of: None,
+        if_no_payment_method: Some(IfNoPaymentMethod::Pause),
+        collection: CollectionMethod::Automatic,
+        pause: None,
+        collection_paused: None,
+        held: None,
         default_payment_method: None,
         test_clock: None,
+    }
+}
+
+fn mark() -> HoldMark {
+    HoldMark {
+        by: "du_1".into(),
+        since: now() - 48.hours(),
+    }
+}
+
+fn pause(behavior: &str) -> Option<CollectionPause> {
+    Some(CollectionPause {
+        behavior: behavior.into(),
+        resumes_at: None,
+    })
+}
+
+fn dispute(id: &str, status: DisputeStatus) -> Dispute {
+    Dispute {
+        id: id.into(),
+        customer: "cus_1".into(),
+        invoice: None,
+        status,
+        reason: "fraudulent".into(),
+        amount: 9900,
+        currency: "usd".into(),
+        created: now(),
+        evidence_due_by: None,
+    }
+}
+
+/// A draft that a hold has made.
+fn draft(id: &str) -> Invoice {
+    Invoice {
+        id: id.into(),
+        customer: "cus_1".into(),
+        subscription: Some("sub_1".into()),
+        status: InvoiceStatus::Draft,
+        amount: 9900,
+        currency: "usd".into(),
+        billing_reason: "subscription_cycle".into(),
+        created: now() - 24.hours(),
+        auto_advance: false,
+        finalizes_at: None,
+        attempt_count: 0,
+        next_payment_attempt: None,
+        due_date: None,
+        hosted_url: None,
+        finalization_error: None,
+        tax: InvoiceTax::Fine,
+        awaits: Awaits::Nothing,
     }
 }
 
@@ -129,6 +199,14 @@ fn foreign_schedule() -> Schedule {
         id: "sub_sched_1".into(),
         key: None,
         phases: Vec::new(),
+    }
+}
+
+fn link(expires_at: Timestamp) -> SetupLink {
+    SetupLink {
+        session: "cs_1".into(),
+        url: "https://checkout.example/cs_1".into(),
+        expires_at,
     }
 }
 
@@ -176,6 +254,7 @@ fn answered(
                 situation.quote = Some(request.answered(0, situation.now));
             }
             Some(Ask::Turn) => situation.turn = Turn::Granted,
+            Some(Ask::PaymentMethods(_)) => situation.attached = Some(Attached::Nothing),
         }
     }
     panic!("it goes on asking");
@@ -198,6 +277,7 @@ fn recorded(plan: &str, base: &str, quantity: i64) -> Recorded {
 fn assert_idle(plan: &Plan) {
     let idle = Plan {
         agreed: plan.agreed.clone(),
+        look_at: plan.look_at,
         ..Plan::default()
     };
     assert_eq!(*plan, idle);

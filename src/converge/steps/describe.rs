@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Step;
+use super::{NewSubscription, Step, TrialStart};
 use crate::converge::money;
 
 /// One line, for logs and events. It names no person: of a customer's fields it tells which, not
@@ -16,36 +16,9 @@ impl fmt::Display for Step {
                     .as_ref()
                     .map_or(Ok(()), |clock| write!(f, " on {clock}"))
             }
-            Self::CreateSubscription {
-                customer,
-                plan,
-                offer,
-                quantity,
-                trial_days,
-                ..
-            } => {
-                let price = &offer.base;
+            Self::CreateSubscription { customer, new, .. } => {
                 let customer = customer.as_deref().unwrap_or("the new customer");
-                write!(f, "+ subscribe {customer} to {plan} (")?;
-                if *quantity != 1 {
-                    write!(f, "{quantity} x ")?;
-                }
-                f.write_str(&price.id)?;
-                if let Some(amount) = price.unit_amount {
-                    write!(
-                        f,
-                        ", {} {}",
-                        money::format(amount, &price.currency),
-                        price.currency
-                    )?;
-                }
-                for usage in &offer.usage {
-                    write!(f, ", {}", usage.id)?;
-                }
-                if *trial_days > 0 {
-                    write!(f, ", trial {trial_days} days")?;
-                }
-                f.write_str(")")
+                write!(f, "+ subscribe {customer} to {new}")
             }
             Self::UpdateCustomer {
                 customer, changes, ..
@@ -64,6 +37,8 @@ impl fmt::Display for Step {
             Self::ChangeItems { subscription, .. }
             | Self::SetAutomaticTax { subscription, .. }
             | Self::MoveTrialEnd { subscription, .. }
+            | Self::SetTrialEnding { subscription, .. }
+            | Self::SetCollection { subscription, .. }
             | Self::UndoCancellation { subscription, .. }
             | Self::RestoreIdentity { subscription, .. } => self.fmt_update(f, subscription),
             Self::CancelAtPeriodEnd { subscription } => {
@@ -72,8 +47,44 @@ impl fmt::Display for Step {
             Self::MarkCanceled { subscription } => {
                 write!(f, "~ note on {subscription} that the manifest ends it")
             }
+            Self::Collection(step) => step.fmt(f),
+            Self::RemindOfTrialEnd { notice, .. } => f.write_str(notice),
+            Self::SetDefaultPaymentMethod {
+                customer,
+                payment_method,
+            } => write!(f, "~ charge {customer} by {payment_method}"),
+            Self::CreateSetupSession { customer, .. } => write!(
+                f,
+                "+ make a page for {customer} to leave a payment method (status.payment.setupUrl)"
+            ),
+            Self::Resume { subscription, .. } => write!(f, "~ resume {subscription}"),
             Self::CancelNow { subscription } => write!(f, "- cancel {subscription} now"),
         }
+    }
+}
+
+/// Plan, prices and trial.
+impl fmt::Display for NewSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let price = &self.offer.base;
+        write!(f, "{} (", self.plan)?;
+        if self.quantity != 1 {
+            write!(f, "{} x ", self.quantity)?;
+        }
+        f.write_str(&price.id)?;
+        if let Some(amount) = price.unit_amount {
+            let amount = money::format(amount, &price.currency);
+            write!(f, ", {amount} {}", price.currency)?;
+        }
+        for usage in &self.offer.usage {
+            write!(f, ", {}", usage.id)?;
+        }
+        match self.trial {
+            Some(TrialStart::Days(days)) => write!(f, ", trial {days} days")?,
+            Some(TrialStart::Until(end)) => write!(f, ", trial until {end}")?,
+            None => {}
+        }
+        f.write_str(")")
     }
 }
 

@@ -1,18 +1,14 @@
-//! Stripe's list of events, and what is read only because an event points at it.
+//! Stripe's list of events.
 //!
 //! The list is read without naming types: Stripe takes at most 20 of them, and there are more that
 //! concern a tenant. What is a stranger's is passed over once it is here.
 
-use miniserde::Deserialize;
-use miniserde::json::Value;
-use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::event::ListEvent;
 
-use super::{PAGE, Page, checked};
+use super::{PAGE, Page};
 use crate::stripe::error::Error;
 use crate::stripe::event_view::{Event, EventView};
 use crate::stripe::session::Session;
-use crate::stripe::views::id_of;
 
 impl Session {
     /// The newest event; `None` when there was none within 30 days.
@@ -42,41 +38,4 @@ impl Session {
         let page = self.list::<EventView>(&list).await?;
         super::page_of(page, |view| Ok(view.into()), |event: &Event| &event.id)
     }
-
-    /// The customer whose charge a dispute or an early fraud warning is about.
-    pub(in crate::stripe) async fn charged_customer(
-        &self,
-        kind: Concerning,
-        id: &str,
-    ) -> Result<Option<String>, Error> {
-        let path = match kind {
-            Concerning::Dispute => "/disputes",
-            Concerning::FraudWarning => "/radar/early_fraud_warnings",
-        };
-        let path = format!("{path}/{}", checked(id)?);
-        let mut request = RequestBuilder::new(StripeMethod::Get, path);
-        request.query = Some("expand%5B0%5D=charge".to_owned());
-        let answer = self.send::<ConcernView>(&request, None).await?;
-        Ok(answer
-            .value
-            .charge
-            .and_then(|charge| id_of(charge.customer)))
-    }
-}
-
-/// What is about a charge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::stripe) enum Concerning {
-    Dispute,
-    FraudWarning,
-}
-
-#[derive(Deserialize)]
-struct ConcernView {
-    charge: Option<ChargeView>,
-}
-
-#[derive(Deserialize)]
-struct ChargeView {
-    customer: Option<Value>,
 }

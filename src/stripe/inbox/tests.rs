@@ -155,7 +155,7 @@ fn each_kind_of_object_points_at_what_has_to_be_read() {
             "subscription_schedule",
             Some(Hint::Subscription("sub_1".into())),
         ),
-        ("invoice", customer("cus_1")),
+        ("invoice", Some(Hint::Invoice("own".into()))),
         ("checkout.session", customer("cus_1")),
         ("setup_intent", customer("cus_1")),
         ("payment_method", customer("cus_1")),

@@ -8,8 +8,10 @@ use stripe_billing::invoice::{
 };
 use stripe_billing::subscription::{
     CreateSubscription, CreateSubscriptionAutomaticTax, CreateSubscriptionItems,
-    CreateSubscriptionPaymentBehavior, UpdateSubscription, UpdateSubscriptionAutomaticTax,
-    UpdateSubscriptionItems, UpdateSubscriptionPaymentBehavior,
+    CreateSubscriptionPaymentBehavior, CreateSubscriptionTrialEnd, CreateSubscriptionTrialSettings,
+    CreateSubscriptionTrialSettingsEndBehavior,
+    CreateSubscriptionTrialSettingsEndBehaviorMissingPaymentMethod, UpdateSubscription,
+    UpdateSubscriptionAutomaticTax, UpdateSubscriptionItems, UpdateSubscriptionPaymentBehavior,
     UpdateSubscriptionProrationBehavior,
 };
 use stripe_billing::subscription_schedule::{
@@ -20,14 +22,14 @@ use stripe_billing::subscription_schedule::{
     UpdateSubscriptionSchedulePhasesProrationBehavior, UpdateSubscriptionSchedulePhasesStartDate,
 };
 use stripe_client_core::RequestBuilder;
-use stripe_shared::SubscriptionScheduleEndBehavior;
+use stripe_shared::{SubscriptionCollectionMethod, SubscriptionScheduleEndBehavior};
 
 use super::{build, checked, identity, metadata_map, trial};
-use crate::api::{Charged, Interval, Proration};
-use crate::converge::desired::Offer;
+use crate::api::{Charged, IfNoPaymentMethod, Interval, Proration};
 use crate::converge::observed::{Phase, PhaseItem, TenantKey};
+use crate::converge::payment::CollectionMethod;
 use crate::converge::quote::QuoteRequest;
-use crate::converge::steps::{ItemChange, Step};
+use crate::converge::steps::{FirstPayment, ItemChange, NewSubscription, Step, TrialStart};
 use crate::stripe::error::{Class, Error};
 
 /// What is asked of Stripe whenever it answers with a subscription: whose its schedule is, and what
@@ -47,18 +49,12 @@ struct Phases<'a> {
     discounts: &'a [String],
 }
 
-/// What a new subscription is to be.
-pub(super) struct NewSubscription<'a> {
-    pub(super) customer: &'a str,
-    pub(super) offer: &'a Offer,
-    pub(super) quantity: i64,
-    pub(super) automatic_tax: bool,
-    pub(super) trial_days: i64,
-    pub(super) declared_trial_days: i64,
-}
-
 /// Subscribes a customer.
-pub(super) fn create(new: &NewSubscription<'_>, key: &TenantKey) -> Result<RequestBuilder, Error> {
+pub(super) fn create(
+    customer: &str,
+    new: &NewSubscription,
+    key: &TenantKey,
+) -> Result<RequestBuilder, Error> {
     let mut base = CreateSubscriptionItems::new();
     base.price = Some(new.offer.base.id.clone());
     base.quantity = Some(count(new.quantity)?);
@@ -69,29 +65,72 @@ pub(super) fn create(new: &NewSubscription<'_>, key: &TenantKey) -> Result<Reque
         item
     });
     let items: Vec<CreateSubscriptionItems> = std::iter::once(base).chain(usage).collect();
-    let entries = identity(key)
-        .into_iter()
-        .chain([trial(new.declared_trial_days)]);
+    let entries = identity(key).into_iter().chain([trial(new.declared_trial)]);
     let mut create = CreateSubscription::new()
-        .customer(checked(new.customer)?)
+        .customer(checked(customer)?)
         .items(items)
-        .payment_behavior(CreateSubscriptionPaymentBehavior::AllowIncomplete)
-        .off_session(true)
         .expand([EXPAND.to_owned()])
         .metadata(metadata_map(entries));
     if new.automatic_tax {
         create = create.automatic_tax(CreateSubscriptionAutomaticTax::new(true));
     }
-    if new.trial_days > 0 {
-        let days = u32::try_from(new.trial_days).map_err(|_| {
-            Error::new(
-                Class::Invalid,
-                format!("{} days are no trial", new.trial_days),
-            )
-        })?;
-        create = create.trial_period_days(days);
+    Ok(build(&collected(with_trial(create, new)?, new)?))
+}
+
+/// Says how the invoices of a new subscription are paid. How a first payment is made has a meaning
+/// only for those that are charged.
+fn collected(
+    create: CreateSubscription,
+    new: &NewSubscription,
+) -> Result<CreateSubscription, Error> {
+    use CreateSubscriptionPaymentBehavior::{AllowIncomplete, DefaultIncomplete};
+    Ok(match (new.collection, new.first_payment) {
+        (CollectionMethod::Invoice { days_until_due }, _) => create
+            .collection_method(SubscriptionCollectionMethod::SendInvoice)
+            .days_until_due(days(days_until_due)?),
+        (CollectionMethod::Automatic, FirstPayment::OnFile) => {
+            create.payment_behavior(AllowIncomplete).off_session(true)
+        }
+        // Stripe refuses to charge where nothing is on file; this leaves the invoice to the customer.
+        (CollectionMethod::Automatic, FirstPayment::ByCustomer) => {
+            create.payment_behavior(DefaultIncomplete)
+        }
+    })
+}
+
+/// Says what trial a new subscription begins with, and what happens at its end.
+fn with_trial(
+    create: CreateSubscription,
+    new: &NewSubscription,
+) -> Result<CreateSubscription, Error> {
+    use CreateSubscriptionTrialSettingsEndBehaviorMissingPaymentMethod as Missing;
+    let create = match new.trial {
+        None => return Ok(create),
+        Some(TrialStart::Days(length)) => create.trial_period_days(days(length)?),
+        Some(TrialStart::Until(end)) => {
+            create.trial_end(CreateSubscriptionTrialEnd::Timestamp(end.as_second()))
+        }
+    };
+    if new.collection != CollectionMethod::Automatic {
+        return Ok(create);
     }
-    Ok(build(&create))
+    let mut ending = CreateSubscriptionTrialSettingsEndBehavior::new();
+    ending.missing_payment_method = Some(match new.if_no_payment_method {
+        IfNoPaymentMethod::Cancel => Missing::Cancel,
+        IfNoPaymentMethod::Pause => Missing::Pause,
+        IfNoPaymentMethod::Invoice => Missing::CreateInvoice,
+    });
+    Ok(create.trial_settings(CreateSubscriptionTrialSettings::new(ending)))
+}
+
+/// A number of days, as Stripe's parameters take it.
+pub(super) fn days(days: i64) -> Result<u32, Error> {
+    u32::try_from(days).map_err(|_| {
+        Error::new(
+            Class::Invalid,
+            format!("{days} is no number of days that Stripe takes"),
+        )
+    })
 }
 
 /// The request for a step that changes what a subscription sells, now or later, or its taxes.

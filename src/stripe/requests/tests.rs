@@ -1,13 +1,16 @@
 mod changes;
+mod payment;
 
 use super::*;
 use stripe_client_core::StripeMethod;
 
-use crate::api::{Charged, Interval, Proration};
+use crate::api::{Charged, IfNoPaymentMethod, Interval, Proration};
 use crate::converge::desired::Offer;
 use crate::converge::observed::{Phase, PhaseItem, Price};
+use crate::converge::payment::CollectionMethod;
 use crate::converge::quote::QuoteRequest;
-use crate::converge::steps::{Cause, ItemChange};
+use crate::converge::steps::{Cause, FirstPayment, ItemChange, NewSubscription, TrialStart};
+use crate::converge::trial::DeclaredTrial;
 use crate::stripe::idempotency::{idempotency_key, key_for_step};
 
 fn acme() -> TenantKey {
@@ -70,18 +73,30 @@ fn price(id: &str) -> Price {
     }
 }
 
+fn newcomer() -> NewSubscription {
+    NewSubscription {
+        plan: "pro".into(),
+        offer: Offer {
+            base: price("price_1"),
+            usage: Vec::new(),
+        },
+        quantity: 1,
+        automatic_tax: false,
+        trial: None,
+        declared_trial: DeclaredTrial::Days(14),
+        if_no_payment_method: IfNoPaymentMethod::Pause,
+        collection: CollectionMethod::Automatic,
+        first_payment: FirstPayment::OnFile,
+    }
+}
+
 fn subscribe(customer: Option<&str>, trial_days: i64) -> Step {
     Step::CreateSubscription {
         customer: customer.map(Into::into),
-        plan: "pro".into(),
-        offer: Box::new(Offer {
-            base: price("price_1"),
-            usage: Vec::new(),
+        new: Box::new(NewSubscription {
+            trial: (trial_days > 0).then_some(TrialStart::Days(trial_days)),
+            ..newcomer()
         }),
-        quantity: 1,
-        automatic_tax: false,
-        trial_days,
-        declared_trial_days: 14,
         basis: String::new(),
     }
 }
@@ -154,10 +169,17 @@ fn a_subscription_begins_with_one_of_its_price() {
         "off_session=true",
         OWNER,
         TENANT,
-        "metadata[tenantbilling_trial_days]=14",
+        "metadata[tenantbilling_trial]=14",
     ];
     assert_step(&subscribe(Some("cus_1"), 0), "POST /subscriptions", &common);
-    let with_trial = [&common[..], &["trial_period_days=14"]].concat();
+    let with_trial = [
+        &common[..],
+        &[
+            "trial_period_days=14",
+            "trial_settings[end_behavior][missing_payment_method]=pause",
+        ],
+    ]
+    .concat();
     assert_step(
         &subscribe(Some("cus_1"), 14),
         "POST /subscriptions",
@@ -176,15 +198,16 @@ fn the_customer_of_a_subscription_can_be_the_one_just_made() {
 fn metered_prices_come_without_a_quantity() {
     let step = Step::CreateSubscription {
         customer: Some("cus_1".into()),
-        plan: "pro".into(),
-        offer: Box::new(Offer {
-            base: price("price_1"),
-            usage: vec![price("price_2")],
+        new: Box::new(NewSubscription {
+            offer: Offer {
+                base: price("price_1"),
+                usage: vec![price("price_2")],
+            },
+            quantity: 3,
+            automatic_tax: true,
+            declared_trial: DeclaredTrial::Days(0),
+            ..newcomer()
         }),
-        quantity: 3,
-        automatic_tax: true,
-        trial_days: 0,
-        declared_trial_days: 0,
         basis: String::new(),
     };
     assert_step(
@@ -200,7 +223,7 @@ fn metered_prices_come_without_a_quantity() {
             "off_session=true",
             OWNER,
             TENANT,
-            "metadata[tenantbilling_trial_days]=0",
+            "metadata[tenantbilling_trial]=0",
         ],
     );
 }
@@ -217,7 +240,7 @@ fn a_trial_is_moved_to_a_time_or_ended_now() {
         let step = Step::MoveTrialEnd {
             subscription: "sub_1".into(),
             end,
-            declared_trial_days: 30,
+            declared: DeclaredTrial::Days(30),
             changes: Vec::new(),
         };
         assert_step(
@@ -227,7 +250,7 @@ fn a_trial_is_moved_to_a_time_or_ended_now() {
                 sent,
                 "proration_behavior=none",
                 "off_session=true",
-                "metadata[tenantbilling_trial_days]=30",
+                "metadata[tenantbilling_trial]=30",
             ],
         );
     }
@@ -273,11 +296,11 @@ fn cancelling_and_its_mark_are_one_request_and_undoing_it_takes_the_mark_away() 
     assert_step(
         &Step::RestoreIdentity {
             subscription: subscription(),
-            declared_trial_days: 14,
+            declared_trial: DeclaredTrial::Days(14),
             changes: Vec::new(),
         },
         target,
-        &[OWNER, TENANT, "metadata[tenantbilling_trial_days]=14"],
+        &[OWNER, TENANT, "metadata[tenantbilling_trial]=14"],
     );
 }
 

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use crate::converge::observed::TenantKey;
 use crate::stripe::{EventCursor, Inbox, Mirror, Missed, Outcome, Poll, Session};
 
-use super::mirror::{
-    Shelf, customer, event, served, subscription, subscriptions, tenant, two_tenants_and_a_stranger,
+use super::mirror::subscriptions;
+use super::shelf::{
+    Shelf, customer, event, served, subscription, tenant, two_tenants_and_a_stranger,
 };
 
 /// A mirror that has been scanned, its inbox, and a cursor from before.
@@ -153,7 +154,10 @@ async fn a_dispute_names_its_tenant_through_the_charge() {
     {
         let mut shelf = shelf.lock().unwrap();
         let charge = r#"{"id":"ch_1","object":"charge","customer":"cus_b"}"#;
-        let dispute = format!(r#"{{"id":"dp_1","object":"dispute","charge":{charge}}}"#);
+        let dispute = format!(
+            r#"{{"id":"dp_1","object":"dispute","amount":9900,"currency":"usd","status":"needs_response",
+            "reason":"fraudulent","created":1,"charge":{charge}}}"#
+        );
         happen(
             &mut shelf,
             "evt_2",

@@ -1,130 +1,13 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::converge::observed::{Observed, TenantKey};
+use super::shelf::{
+    customer, event, missing, served, subscription, tenant, two_tenants_and_a_stranger,
+};
+use crate::converge::observed::TenantKey;
+use crate::converge::observed::{Disputes, Observed};
 use crate::converge::steps::Step;
-use crate::stripe::scripted::{Received, Reply, Scripted, account, page};
-use crate::stripe::{Changed, Mirror, Session};
-
-pub(super) fn tenant(id: &str) -> TenantKey {
-    TenantKey {
-        owner: "default".into(),
-        tenant: id.into(),
-    }
-}
-
-fn metadata(tenant: &str) -> String {
-    match tenant {
-        "" => "{}".to_owned(),
-        _ => format!(r#"{{"tenantbilling_owner":"default","tenantbilling_tenant":"{tenant}"}}"#),
-    }
-}
-
-pub(super) fn customer(id: &str, tenant: &str, name: &str) -> String {
-    let metadata = metadata(tenant);
-    format!(r#"{{"id":"{id}","object":"customer","name":"{name}","metadata":{metadata}}}"#)
-}
-
-pub(super) fn subscription(id: &str, customer: &str, tenant: &str) -> String {
-    let metadata = metadata(tenant);
-    format!(
-        r#"{{"id":"{id}","object":"subscription","customer":"{customer}","status":"active","currency":"usd",
-        "cancel_at_period_end":false,"start_date":1,"created":1,"items":{{"data":[]}},"metadata":{metadata}}}"#
-    )
-}
-
-pub(super) fn event(id: &str, object: &str) -> String {
-    // Stripe forgets old ones.
-    let created = jiff::Timestamp::now().as_second();
-    format!(r#"{{"id":"{id}","type":"x","created":{created},"data":{{"object":{object}}}}}"#)
-}
-
-fn missing() -> Reply {
-    let body = r#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#;
-    Reply::Json(404, body.to_owned())
-}
-
-/// An account of a few objects, newest first.
-#[derive(Default)]
-pub(super) struct Shelf {
-    pub(super) customers: Vec<(&'static str, String)>,
-    pub(super) subscriptions: Vec<(&'static str, String)>,
-    pub(super) events: Vec<(&'static str, String)>,
-    pub(super) disputes: Vec<(&'static str, String)>,
-}
-
-fn parameter<'a>(request: &'a Received, name: &str) -> Option<&'a str> {
-    let query = request.target.split_once('?')?.1;
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-impl Shelf {
-    fn answer(&self, request: &Received) -> Reply {
-        let path = request.target.split('?').next().unwrap();
-        let (list, id) = match path.trim_start_matches("/v1/").split_once('/') {
-            Some((list, id)) => (list, Some(id)),
-            None => (path.trim_start_matches("/v1/"), None),
-        };
-        let objects = match list {
-            "account" => return account(),
-            "customers" => &self.customers,
-            "subscriptions" => &self.subscriptions,
-            "events" => &self.events,
-            "disputes" => &self.disputes,
-            other => panic!("{other}"),
-        };
-        if let Some(id) = id {
-            let found = objects.iter().find(|(known, _)| *known == id);
-            return found.map_or_else(missing, |(_, json)| Reply::Json(200, json.clone()));
-        }
-        let mut listed: Vec<_> = objects
-            .iter()
-            .filter(|(_, json)| !json.contains(r#""deleted":true"#))
-            .filter(|(_, json)| {
-                parameter(request, "customer")
-                    .is_none_or(|of| json.contains(&format!(r#""customer":"{of}""#)))
-            })
-            .collect();
-        if let Some(cursor) = parameter(request, "ending_before") {
-            match listed.iter().position(|(id, _)| *id == cursor) {
-                Some(position) => listed.truncate(position),
-                None => return missing(),
-            }
-        }
-        if parameter(request, "limit") == Some("1") {
-            listed.truncate(1);
-        }
-        let bodies: Vec<String> = listed.iter().map(|(_, json)| json.clone()).collect();
-        page(&bodies, false)
-    }
-}
-
-pub(super) async fn served(shelf: Shelf) -> (Scripted, Arc<Mutex<Shelf>>, Session) {
-    let shelf = Arc::new(Mutex::new(shelf));
-    let shared = Arc::clone(&shelf);
-    let stripe = Scripted::start(move |request| shared.lock().unwrap().answer(request));
-    let session = stripe.client().session().await.unwrap();
-    (stripe, shelf, session)
-}
-
-pub(super) fn two_tenants_and_a_stranger() -> Shelf {
-    Shelf {
-        customers: vec![
-            ("cus_a", customer("cus_a", "acme", "Acme")),
-            ("cus_b", customer("cus_b", "bolt", "Bolt")),
-            ("cus_s", customer("cus_s", "", "Stranger")),
-        ],
-        subscriptions: vec![
-            ("sub_a", subscription("sub_a", "cus_a", "acme")),
-            ("sub_f", subscription("sub_f", "cus_a", "")),
-            ("sub_l", subscription("sub_l", "cus_x", "bolt")),
-            ("sub_s", subscription("sub_s", "cus_s", "")),
-        ],
-        events: vec![("evt_1", event("evt_1", "{}"))],
-        disputes: Vec::new(),
-    }
-}
+use crate::stripe::scripted::{Reply, Scripted, account, page};
+use crate::stripe::{Changed, Mirror};
 
 pub(super) fn subscriptions(mirror: &Mirror, key: &TenantKey) -> Vec<String> {
     let observed = mirror.observe(key, None, None).unwrap();
@@ -138,14 +21,18 @@ async fn a_scan_keeps_what_is_ours_and_what_could_bill_our_customers() {
     assert_eq!(mirror.observe(&tenant("acme"), None, None), None);
     let concerned = mirror.rebuild(&session).await.unwrap();
     assert_eq!(concerned, [tenant("acme"), tenant("bolt")]);
-    assert_eq!(stripe.received().len(), 2);
+    // Customers, subscriptions, invoices of two statuses, disputes, fraud warnings.
+    assert_eq!(stripe.received().len(), 6);
     assert_eq!(mirror.counts(), (2, 3));
     // A foreign subscription of our customer, and one of ours with a stranger.
     assert_eq!(subscriptions(&mirror, &tenant("acme")), ["sub_a", "sub_f"]);
     assert_eq!(subscriptions(&mirror, &tenant("bolt")), ["sub_l"]);
     assert_eq!(
         mirror.observe(&tenant("new"), None, None),
-        Some(Observed::default())
+        Some(Observed {
+            disputes: Some(Disputes::default()),
+            ..Observed::default()
+        })
     );
     assert_eq!(mirror.observe(&tenant("acme"), None, Some("clock_1")), None);
     assert_eq!(mirror.rebuild(&session).await.unwrap(), []);

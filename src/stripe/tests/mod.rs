@@ -3,5 +3,7 @@
 mod events;
 mod items;
 mod mirror;
+mod records;
+mod shelf;
 mod subscribers;
 mod transport;

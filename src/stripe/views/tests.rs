@@ -2,7 +2,8 @@ use super::*;
 use crate::api::Interval;
 use crate::api::metadata;
 use crate::converge::observed::Price;
-use crate::converge::observed::SubscriptionStatus;
+use crate::converge::observed::{Subscription, SubscriptionStatus};
+use crate::converge::trial::DeclaredTrial;
 
 fn customer(json: &str) -> Found {
     miniserde::json::from_str::<CustomerView>(json)
@@ -20,7 +21,7 @@ const SUBSCRIPTION: &str = r#"{"id":"sub_1","object":"subscription","customer":"
     "currency":"usd","cancel_at_period_end":false,"cancel_at":null,"start_date":100,"created":100,
     "trial_start":100,"trial_end":200,"schedule":{"id":"sub_sched_1","phases":[{"start_date":100,"end_date":200,"items":[{"price":"price_1","quantity":1}]}]},"test_clock":null,
     "metadata":{"tenantbilling_owner":"default","tenantbilling_tenant":"acme",
-                "tenantbilling_trial_days":"14","tenantbilling_canceled_by":"manifest","theirs":"x"},
+                "tenantbilling_trial":"14","tenantbilling_trial_reminder":"2027-01-31T00:00:00Z","tenantbilling_canceled_by":"manifest","theirs":"x"},
     "items":{"object":"list","has_more":false,"data":[{"id":"si_1","quantity":1,
       "current_period_start":100,"current_period_end":200,
       "price":{"id":"price_1","product":"prod_1","currency":"usd","active":true,"unit_amount":9900,
@@ -34,7 +35,7 @@ fn metadata_keys_are_those_of_the_contract() {
     assert!(read(metadata::OWNER).owner.is_some());
     assert!(read(metadata::TENANT).tenant.is_some());
     assert!(read(metadata::PLAN).plan.is_some());
-    assert!(read(metadata::TRIAL_DAYS).trial_days.is_some());
+    assert!(read(metadata::TRIAL).trial.is_some());
     assert!(read(metadata::CANCELED_BY).canceled_by.is_some());
 }
 
@@ -89,7 +90,8 @@ fn a_subscription_is_read_whatever_its_status_is_called() {
     let read = subscription(SUBSCRIPTION).unwrap();
     assert_eq!(read.status, SubscriptionStatus::Other("dormant".into()));
     assert_eq!(read.key.unwrap().tenant, "acme");
-    assert_eq!(read.trial_days, Some(14));
+    assert_eq!(read.declared_trial, Some(DeclaredTrial::Days(14)));
+    assert_eq!(read.reminded_of, "2027-01-31T00:00:00Z".parse().ok());
     assert!(read.canceled_by_manifest);
     assert_eq!(read.schedule.unwrap().id, "sub_sched_1");
     assert_eq!(read.trial_end.unwrap().as_second(), 200);

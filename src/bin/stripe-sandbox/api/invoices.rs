@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::invoice_previews::{PREVIEW, create_preview};
 use super::payment_methods;
 use crate::engine::calendar::HOUR;
+use crate::engine::drafts::{self, Finalizer};
 use crate::engine::dunning::{self, Trigger};
 use crate::engine::invoices::{self, Settlement};
 use crate::engine::{payments, save_invoice};
@@ -237,7 +238,8 @@ fn finalize(state: &mut State, request: &Request) -> Result<Value, StripeError> 
         .bool("auto_advance")
         .unwrap_or(invoice.auto_advance);
     let now = state.now(invoice.test_clock.as_deref());
-    invoices::finalize(state, request.id(), now);
+    drafts::finalize(state, request.id(), Finalizer::Request, now);
+    check_final(find(state, request.id())?)?;
     let mut invoice = find(state, request.id())?.clone();
     if invoice.status == Status::Open {
         if automatic {
@@ -248,6 +250,16 @@ fn finalize(state: &mut State, request: &Request) -> Result<Value, StripeError> 
         save_invoice(state, invoice);
     }
     render(state, request.id())
+}
+
+/// Answers with what keeps a draft from being final.
+fn check_final(invoice: &Invoice) -> Result<(), StripeError> {
+    match &invoice.last_finalization_error {
+        Some(problem) if invoice.status == Status::Draft => {
+            Err(StripeError::invalid(&problem.message).code(&problem.code))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn pay(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -267,7 +279,8 @@ fn pay(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         .map(|id| own_method(state, &invoice, id, "payment_method"))
         .transpose()?;
     let now = state.now(invoice.test_clock.as_deref());
-    invoices::finalize(state, request.id(), now);
+    drafts::finalize(state, request.id(), Finalizer::Request, now);
+    check_final(find(state, request.id())?)?;
     if find(state, request.id())?.status == Status::Paid {
         return render(state, request.id());
     }

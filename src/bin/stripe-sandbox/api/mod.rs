@@ -2,8 +2,10 @@
 
 mod account;
 mod balance_transactions;
+mod checkout_sessions;
 mod customer_fields;
 pub mod customers;
+mod disputes;
 mod events;
 mod invoice_payments;
 mod invoice_previews;
@@ -27,7 +29,9 @@ use crate::wire::{Expansion, Method, Route};
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     balance_transactions::ROUTES,
+    checkout_sessions::ROUTES,
     customers::ROUTES,
+    disputes::ROUTES,
     events::ROUTES,
     invoice_payments::ROUTES,
     invoices::ROUTES,
@@ -48,7 +52,9 @@ const ROUTES: &[&[Route]] = &[
 const EXPANSIONS: &[&[Expansion]] = &[
     account::EXPANSIONS,
     balance_transactions::EXPANSIONS,
+    checkout_sessions::EXPANSIONS,
     customers::EXPANSIONS,
+    disputes::EXPANSIONS,
     events::EXPANSIONS,
     invoice_payments::EXPANSIONS,
     invoices::EXPANSIONS,

@@ -183,15 +183,19 @@ fn read_card(state: &State, params: &Params) -> Result<TestCard, StripeError> {
             return Err(StripeError::missing(&format!("card[{name}]")));
         }
     }
-    let number = params.text("card.number").unwrap_or_default();
-    TestCard::by_number(number).ok_or_else(|| {
-        let mut error = StripeError::card(
-            "incorrect_number",
-            "Your card number is not one of Stripe's test cards.",
-        );
-        error.param = Some("number".to_owned());
-        error
-    })
+    by_number(params.text("card.number").unwrap_or_default())
+}
+
+fn by_number(number: &str) -> Result<TestCard, StripeError> {
+    let message = "Your card number is not one of Stripe's test cards.";
+    TestCard::by_number(number)
+        .ok_or_else(|| StripeError::card("incorrect_number", message).param("number"))
+}
+
+/// Makes a payment method of the test card with this number, as a person types it into a page of Stripe's.
+pub fn from_number(state: &mut State, number: &str) -> Result<String, StripeError> {
+    let card = by_number(number)?;
+    Ok(insert(state, from_card(state, &card)))
 }
 
 fn from_card(state: &State, card: &TestCard) -> PaymentMethod {
@@ -214,6 +218,7 @@ fn from_card(state: &State, card: &TestCard) -> PaymentMethod {
         fingerprint: fingerprint(state, card),
         on_setup: card.on_setup.clone(),
         on_charge: card.on_charge.clone(),
+        aftermath: card.aftermath,
         ..PaymentMethod::default()
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{customers, payment_methods};
-use crate::model::{CardBehavior, SetupIntent, SetupIntentStatus as Status};
+use crate::engine::setups;
+use crate::model::{SetupIntent, SetupIntentStatus as Status};
 use crate::state::{State, token};
 use crate::wire::{
     Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, get,
@@ -129,7 +130,7 @@ fn create(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     state.setup_intents.insert(id.clone(), intent);
     state.emit("setup_intent.created", created, None);
     if confirm {
-        attempt(state, &id)
+        setups::attempt(state, &id)
     } else {
         rendered(state, &id)
     }
@@ -212,85 +213,11 @@ fn confirm(state: &mut State, request: &Request) -> Result<Value, StripeError> {
     if matches!(intent.status, Status::Canceled | Status::Succeeded) {
         return Err(unexpected_state("confirm", &intent));
     }
+    check_own(state, &intent)?;
     assign(state, &mut intent, &request.params)?;
     check_confirmable(&intent)?;
     state.setup_intents.insert(intent.id.clone(), intent);
-    attempt(state, request.id())
-}
-
-/// Tries the payment method of an intent that may be confirmed.
-fn attempt(state: &mut State, id: &str) -> Result<Value, StripeError> {
-    let intent = find(state, id)?;
-    let (method, customer) = (
-        intent.payment_method.clone().unwrap_or_default(),
-        intent.customer.clone(),
-    );
-    let behavior = state
-        .payment_methods
-        .get(&method)
-        .map(|method| method.on_setup.clone())
-        .unwrap_or_default();
-    match behavior {
-        CardBehavior::Success => {
-            if let Some(customer) = customer {
-                payment_methods::attach(state, &method, &customer)?;
-            }
-            Ok(settle(
-                state,
-                id,
-                Status::Succeeded,
-                None,
-                "setup_intent.succeeded",
-            ))
-        }
-        CardBehavior::RequiresAction => Ok(settle(
-            state,
-            id,
-            Status::RequiresAction,
-            None,
-            "setup_intent.requires_action",
-        )),
-        CardBehavior::Decline(code) => {
-            let error = payment_methods::declined(&code);
-            let method = state
-                .payment_methods
-                .get(&method)
-                .map(crate::model::PaymentMethod::render);
-            let mut stored = error.body("")["error"].clone();
-            if let Some(members) = stored.as_object_mut() {
-                members.remove("request_log_url");
-                members.insert("payment_method".into(), json!(method));
-            }
-            let status = Status::RequiresPaymentMethod;
-            let intent = settle(state, id, status, Some(stored), "setup_intent.setup_failed");
-            Err(error
-                .with("setup_intent", intent)
-                .with("payment_method", json!(method)))
-        }
-    }
-}
-
-fn settle(
-    state: &mut State,
-    id: &str,
-    status: Status,
-    error: Option<Value>,
-    event: &'static str,
-) -> Value {
-    let attempt = state.new_id("setatt");
-    let Some(intent) = state.setup_intents.get_mut(id) else {
-        return Value::Null;
-    };
-    intent.status = status;
-    intent.latest_attempt = Some(attempt);
-    if error.is_some() {
-        // Like Stripe, a refused method is dropped: the next confirmation must name one.
-        intent.payment_method = None;
-    }
-    intent.last_setup_error = error;
-    let rendered = intent.render();
-    state.emit(event, rendered.clone(), None);
-    rendered
+    setups::attempt(state, request.id())
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
@@ -307,18 +234,26 @@ fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {
 }
 
 fn cancel(state: &mut State, request: &Request) -> Result<Value, StripeError> {
-    let mut intent = find(state, request.id())?.clone();
+    let intent = find(state, request.id())?.clone();
     if matches!(intent.status, Status::Canceled | Status::Succeeded) {
         return Err(unexpected_state("cancel", &intent));
     }
-    intent.status = Status::Canceled;
-    request
-        .params
-        .assign("cancellation_reason", &mut intent.cancellation_reason);
-    let answer = intent.render();
-    state.setup_intents.insert(intent.id.clone(), intent);
-    state.emit("setup_intent.canceled", answer.clone(), None);
-    Ok(answer)
+    check_own(state, &intent)?;
+    let reason = request.params.text("cancellation_reason");
+    Ok(setups::cancel(state, intent, reason))
+}
+
+/// A Checkout session alone confirms and cancels its setup intent.
+fn check_own(state: &State, intent: &SetupIntent) -> Result<(), StripeError> {
+    let mut sessions = state.checkout_sessions.iter();
+    match sessions.find(|session| session.setup_intent == intent.id) {
+        None => Ok(()),
+        Some(session) => Err(StripeError::invalid(format!(
+            "This SetupIntent belongs to the Checkout Session {}. Expire the session to cancel it.",
+            session.id
+        ))
+        .code("setup_intent_unexpected_state")),
+    }
 }
 
 fn unexpected_state(action: &str, intent: &SetupIntent) -> StripeError {

@@ -1,6 +1,7 @@
 //! The end of a subscription.
 
 use super::calendar::Period;
+use super::drafts::{self, Finalizer};
 use super::invoices::{self, Draft};
 use super::{dunning, lines, replace_subscription, save_invoice, schedules, usage};
 use crate::model::invoice::{BillingReason, Status as InvoiceStatus};
@@ -44,7 +45,7 @@ pub fn now(state: &mut State, mut subscription: Subscription, farewell: Farewell
         let invoice = invoices::compose(state, &subscription, draft, now);
         replace_subscription(state, subscription.clone());
         let id = invoices::create(state, invoice);
-        invoices::finalize(state, &id, now);
+        drafts::finalize(state, &id, Finalizer::Stripe, now);
         if state
             .billing
             .invoices
@@ -86,7 +87,7 @@ pub fn at_end(state: &mut State, subscription: Subscription, now: i64) {
             end(state, subscription, now);
         }
         // After the end, which stops whatever was scheduled before it.
-        invoices::schedule(state, &id, now);
+        drafts::schedule(state, &id, now);
         return;
     }
     end(state, subscription, now);

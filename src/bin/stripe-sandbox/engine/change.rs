@@ -1,6 +1,7 @@
 //! Changes of a running subscription, and what they cost.
 
 use super::calendar::Period;
+use super::drafts::{self, Finalizer};
 use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
@@ -8,7 +9,8 @@ use super::subscriptions::{PaymentBehavior, ProrationBehavior};
 use super::{cancel, dunning, lifecycle, lines, save_subscription, schedules, usage};
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
-    CollectionMethod, Item, MissingPaymentMethod, PendingUpdate, Status, Subscription,
+    CollectionMethod, Item, MissingPaymentMethod, PauseBehavior, PendingUpdate, Status,
+    Subscription,
 };
 use crate::state::State;
 use crate::wire::StripeError;
@@ -179,7 +181,7 @@ pub fn apply_by_itself(state: &mut State, before: &Subscription, change: &Change
     save_subscription(state, planned.after);
     if let Some(invoice) = invoice {
         let id = invoices::create(state, invoice);
-        invoices::schedule(state, &id, now);
+        drafts::schedule(state, &id, now);
     }
 }
 
@@ -202,7 +204,9 @@ pub fn apply_pending(subscription: &mut Subscription, update: &PendingUpdate) {
 
 /// Why the invoice could not be collected now; `None` if it can, or needs not.
 fn shortfall(state: &State, after: &Subscription, invoice: &Invoice) -> Option<Outcome> {
-    if invoice.amount_due() == 0 || after.collection_method == CollectionMethod::SendInvoice {
+    let collected = after.collection_method == CollectionMethod::ChargeAutomatically
+        && after.pause_collection.is_none();
+    if invoice.amount_due() == 0 || !collected {
         return None;
     }
     let method = payments::default_method(state, after);
@@ -213,13 +217,19 @@ fn shortfall(state: &State, after: &Subscription, invoice: &Invoice) -> Option<O
 fn bill(state: &mut State, invoice: Invoice, behavior: PaymentBehavior, now: i64) {
     let owed = invoice.amount_due() > 0;
     let sent = invoice.collection_method == CollectionMethod::SendInvoice;
+    let pause = drafts::paused(state, &invoice.subscription).filter(|_| owed);
     let id = invoices::create(state, invoice);
-    if owed && sent {
-        invoices::schedule(state, &id, now);
+    if pause == Some(PauseBehavior::KeepAsDraft) {
         return;
     }
-    invoices::finalize(state, &id, now);
-    if owed && behavior == PaymentBehavior::DefaultIncomplete {
+    if owed && sent {
+        drafts::schedule(state, &id, now);
+        return;
+    }
+    drafts::finalize(state, &id, Finalizer::Stripe, now);
+    if let Some(pause) = pause {
+        invoices::set_aside(state, &id, pause, now);
+    } else if owed && behavior == PaymentBehavior::DefaultIncomplete {
         lifecycle::invoice_unpaid(state, &id);
     } else if owed {
         invoices::collect(state, &id, dunning::Trigger::Request, None, now);

@@ -1,6 +1,6 @@
 //! The passing of time: what is due is done in order of time, each at its own instant.
 
-use super::{customer_deleted, invoices, lifecycle, lines, schedule_starts};
+use super::{checkout, customer_deleted, drafts, lifecycle, lines, schedule_starts};
 use crate::model::Interval;
 use crate::model::test_clock::{Advance, TestClock};
 use crate::state::State;
@@ -23,11 +23,13 @@ pub fn run(state: &mut State, clock: Option<&str>, until: i64) -> Progress {
         if let Some(clock) = clock.and_then(|clock| state.billing.test_clocks.get_mut(clock)) {
             clock.frozen_time = clock.frozen_time.max(at);
         }
-        if invoices::awaits_webhooks(state, &id) {
+        if drafts::awaits_webhooks(state, &id) {
             return Progress::Waiting;
         }
         if id.starts_with("in_") {
-            invoices::run_due(state, &id, at);
+            drafts::run_due(state, &id, at);
+        } else if id.starts_with("cs_") {
+            checkout::run_due(state, &id);
         } else if id.starts_with("sub_sched_") {
             schedule_starts::run_due(state, &id, at);
         } else {

@@ -2,10 +2,15 @@
 
 use super::calendar::DAY;
 use super::payments::{self, Outcome};
-use super::{cancel, invoices, lifecycle, save_customer, save_invoice, save_subscription};
+use super::setups::Authentication;
+use super::{
+    cancel, disputes, invoices, lifecycle, save_customer, save_invoice, save_subscription,
+};
 use crate::model::invoice::{Invoice, Status};
+use crate::model::payment_intent::Status as IntentStatus;
 use crate::model::subscription::Status as SubscriptionStatus;
 use crate::state::{PastDueOutcome, State};
+use crate::wire::StripeError;
 
 /// Who wants the money now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +43,7 @@ pub fn attempt(
     count(&mut invoice, trigger);
     invoice.attempted = true;
     if outcome == Outcome::Succeeded {
-        invoice.refused_payment_method = None;
-        save_invoice(state, invoice);
-        payments::complete(state, id, now);
-        invoices::settle(state, id, invoices::Settlement::Payment, now);
+        paid(state, invoice, now);
         return outcome;
     }
     if payments::is_hard(&outcome) {
@@ -54,6 +56,50 @@ pub fn attempt(
         give_up(state, id, now);
     }
     outcome
+}
+
+fn paid(state: &mut State, mut invoice: Invoice, now: i64) {
+    let id = invoice.id.clone();
+    invoice.refused_payment_method = None;
+    save_invoice(state, invoice);
+    payments::complete(state, &id, now);
+    invoices::settle(state, &id, invoices::Settlement::Payment, now);
+    disputes::follow(state, &id);
+}
+
+/// Whether a payment towards an invoice awaits the authentication of the card's owner.
+pub fn awaits_authentication(state: &State, invoice: &str) -> bool {
+    let intent = payments::intent_of(state, invoice);
+    let intent = intent.and_then(|id| state.billing.payment_intents.get(&id));
+    intent.is_some_and(|intent| intent.status == IntentStatus::RequiresAction)
+}
+
+/// Ends that wait: the payment is made, or fails without counting as an attempt.
+pub fn authenticate(
+    state: &mut State,
+    id: &str,
+    authentication: Authentication,
+    now: i64,
+) -> Result<(), StripeError> {
+    let invoice = state.billing.invoices.get(id).cloned();
+    let waiting = awaits_authentication(state, id);
+    let (Some(invoice), Some(intent), true) = (invoice, payments::intent_of(state, id), waiting)
+    else {
+        return Err(StripeError::invalid(
+            "No payment towards this invoice awaits authentication.",
+        ));
+    };
+    match payments::authenticate(state, &intent, authentication, now) {
+        None => {
+            paid(state, invoice, now);
+            Ok(())
+        }
+        Some(error) => {
+            let failure = "payment_intent_authentication_failure".to_owned();
+            failed(state, invoice, &Outcome::Declined(failure));
+            Err(error)
+        }
+    }
 }
 
 /// A retry by schedule. A payment method that was refused for good is not charged again, but the attempt counts.

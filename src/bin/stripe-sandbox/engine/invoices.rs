@@ -1,13 +1,10 @@
-//! An invoice's life: drafted, finalised, then paid, voided or written off.
+//! An invoice's life: drafted, finalised (see [`super::drafts`]), then paid, voided or written off.
 
 use super::balance::Entry;
-use super::calendar::{DAY, HOUR, Period};
-use super::due::DRAFT_FOR;
-use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, tax, usage};
+use super::calendar::Period;
+use super::{balance, dunning, lifecycle, payments, save_customer, save_invoice, tax};
 use crate::model::invoice::{BilledTo, BillingReason, Invoice, Line, Status};
-use crate::model::subscription::{
-    AutomaticTax, CollectionMethod, PauseBehavior, Status as SubscriptionStatus, Subscription,
-};
+use crate::model::subscription::{AutomaticTax, CollectionMethod, PauseBehavior, Subscription};
 use crate::model::{BalanceChange, Customer, Metadata};
 use crate::state::State;
 
@@ -82,6 +79,8 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         overdue: false,
         created_event: None,
         automatic_tax,
+        last_finalization_error: None,
+        refuses_finalization: None,
     }
 }
 
@@ -127,97 +126,6 @@ pub fn create(state: &mut State, invoice: Invoice) -> String {
     id
 }
 
-/// Lets a draft be finalised and collected by itself in an hour, unless collection is paused or given up.
-pub fn schedule(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
-        return;
-    };
-    let subscription = state.billing.subscriptions.get(&invoice.subscription);
-    let held = subscription.is_some_and(|subscription| {
-        subscription.status == SubscriptionStatus::Unpaid
-            || subscription
-                .pause_collection
-                .is_some_and(|pause| pause.behavior == PauseBehavior::KeepAsDraft)
-    });
-    if held {
-        return;
-    }
-    invoice.auto_advance = true;
-    invoice.automatically_finalizes_at = Some(now + DRAFT_FOR);
-    if invoice.collection_method == CollectionMethod::ChargeAutomatically {
-        invoice.next_payment_attempt = Some(now + DRAFT_FOR);
-    }
-    save_invoice(state, invoice);
-}
-
-/// Makes a draft open: number, balance, payment intent. Nothing due means paid at once.
-pub fn finalize(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
-        return;
-    };
-    if invoice.status != Status::Draft {
-        return;
-    }
-    usage::recount(state, &mut invoice);
-    tax::assess_finally(state, &mut invoice);
-    if let Some(mut customer) = state.customers.get(&invoice.customer).cloned() {
-        let total = invoice.total();
-        invoice.billed_to = billed_to(&customer);
-        invoice.number = Some(format!(
-            "{}-{:04}",
-            customer.invoice_prefix, customer.next_invoice_sequence
-        ));
-        customer.next_invoice_sequence += 1;
-        invoice.starting_balance = customer.balance;
-        // What the balance neither covers nor swells is due; a credit that exceeds the total stays a credit.
-        let used = total - invoice.amount_due();
-        if used != 0 {
-            let kind = BalanceChange::AppliedToInvoice;
-            let entry = Entry::of_invoice(kind, used, &invoice.id, &invoice.currency);
-            balance::enter(state, &mut customer, entry);
-        }
-        invoice.ending_balance = Some(customer.balance);
-        save_customer(state, customer);
-    }
-    invoice.status = Status::Open;
-    invoice.finalized_at = Some(now);
-    invoice.automatically_finalizes_at = None;
-    invoice.next_payment_attempt = None;
-    if invoice.collection_method == CollectionMethod::SendInvoice {
-        invoice.due_date = Some(now + i64::from(invoice.days_until_due.unwrap_or(0)) * DAY);
-    }
-    let owed = invoice.amount_due() > 0;
-    if owed {
-        payments::prepare(state, &invoice, now);
-    }
-    let rendered = invoice.render(state);
-    save_invoice(state, invoice);
-    state.emit("invoice.finalized", rendered, None);
-    if !owed {
-        settle(state, id, Settlement::Payment, now);
-    }
-}
-
-/// What Stripe does with a draft whose hour is over: finalises it, then collects, sends, voids or writes it off.
-pub fn advance(state: &mut State, id: &str, now: i64) {
-    finalize(state, id, now);
-    let Some(invoice) = state.billing.invoices.get(id) else {
-        return;
-    };
-    if invoice.status != Status::Open {
-        return;
-    }
-    let subscription = state.billing.subscriptions.get(&invoice.subscription);
-    let pause = subscription.and_then(|subscription| subscription.pause_collection);
-    match pause.map(|pause| pause.behavior) {
-        Some(PauseBehavior::Void) => void(state, id, now),
-        Some(PauseBehavior::MarkUncollectible) => write_off(state, id, "subscription_paused", now),
-        Some(PauseBehavior::KeepAsDraft) | None => {
-            collect(state, id, dunning::Trigger::Schedule, None, now);
-        }
-    }
-}
-
 /// Tries to collect an open invoice that is charged automatically, or, on request, any.
 pub fn collect(
     state: &mut State,
@@ -229,6 +137,10 @@ pub fn collect(
     let Some(invoice) = state.billing.invoices.get(id) else {
         return;
     };
+    if !matches!(invoice.status, Status::Open | Status::Uncollectible) {
+        // Its finalisation failed.
+        return;
+    }
     if trigger == dunning::Trigger::Schedule
         && invoice.collection_method == CollectionMethod::SendInvoice
     {
@@ -290,6 +202,15 @@ pub fn void(state: &mut State, id: &str, now: i64) {
     lifecycle::invoice_given_up(state, id, now);
 }
 
+/// Voids or writes off what was billed while collection is paused.
+pub fn set_aside(state: &mut State, id: &str, pause: PauseBehavior, now: i64) {
+    match pause {
+        PauseBehavior::Void => void(state, id, now),
+        PauseBehavior::MarkUncollectible => write_off(state, id, "subscription_paused", now),
+        PauseBehavior::KeepAsDraft => {}
+    }
+}
+
 /// Writes an open invoice off. It can be paid still.
 pub fn write_off(state: &mut State, id: &str, reason: &str, now: i64) {
     let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
@@ -313,75 +234,8 @@ pub fn stop(invoice: &mut Invoice) {
     invoice.expires_at = None;
 }
 
-/// Longest time an endpoint that does not acknowledge an invoice's creation holds it back.
-const HELD_AT_MOST: i64 = 72 * HOUR;
-/// Wall-clock seconds within which an endpoint in good health acknowledges.
-const ON_ITS_WAY: i64 = 2;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    /// Every endpoint acknowledged the invoice's creation, or was given up.
-    Heard,
-    /// The webhooks have only just been sent.
-    OnItsWay,
-    /// An endpoint does not acknowledge.
-    Unheard,
-}
-
-fn news(state: &State, invoice: &Invoice) -> News {
-    let event = invoice
-        .created_event
-        .as_ref()
-        .and_then(|id| state.events.get(id));
-    match event.filter(|event| event.pending_webhooks > 0 && !event.undelivered) {
-        None => News::Heard,
-        Some(event) if state.wall_clock() <= event.created + ON_ITS_WAY => News::OnItsWay,
-        Some(_) => News::Unheard,
-    }
-}
-
-/// Whether an invoice that is due must wait for webhooks only just sent: time stands still for them, since a clock that is
-/// advanced passes an hour in no time at all.
-pub fn awaits_webhooks(state: &State, id: &str) -> bool {
-    let invoice = state
-        .billing
-        .invoices
-        .get(id)
-        .filter(|invoice| invoice.status == Status::Draft);
-    invoice.is_some_and(|invoice| news(state, invoice) == News::OnItsWay)
-}
-
-/// Does what is due for an invoice.
-pub fn run_due(state: &mut State, id: &str, now: i64) {
-    let Some(mut invoice) = state.billing.invoices.get(id).cloned() else {
-        return;
-    };
-    match invoice.status {
-        Status::Draft => match news(state, &invoice) {
-            News::Heard => advance(state, id, now),
-            _ if now >= invoice.created + HELD_AT_MOST => advance(state, id, now),
-            News::OnItsWay | News::Unheard => {
-                let later = (now + DRAFT_FOR).min(invoice.created + HELD_AT_MOST);
-                invoice.automatically_finalizes_at = Some(later);
-                invoice.next_payment_attempt = invoice.next_payment_attempt.map(|_| later);
-                save_invoice(state, invoice);
-            }
-        },
-        Status::Open if invoice.expires_at.is_some_and(|at| at <= now) => void(state, id, now),
-        Status::Open if invoice.next_payment_attempt.is_some_and(|at| at <= now) => {
-            dunning::retry(state, id, now);
-        }
-        Status::Open => {
-            invoice.overdue = true;
-            save_invoice(state, invoice);
-            lifecycle::invoice_overdue(state, id, now);
-        }
-        Status::Paid | Status::Uncollectible | Status::Void => {}
-    }
-}
-
 /// The customer as an invoice names them.
-fn billed_to(customer: &Customer) -> BilledTo {
+pub fn billed_to(customer: &Customer) -> BilledTo {
     BilledTo {
         address: customer.address.clone(),
         email: customer.email.clone(),

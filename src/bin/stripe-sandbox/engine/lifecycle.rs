@@ -95,8 +95,14 @@ pub fn without_payment_method(
 ) -> Option<MissingPaymentMethod> {
     let charged = subscription.collection_method == CollectionMethod::ChargeAutomatically;
     let missing = charged && payments::default_method(state, subscription).is_none();
-    (missing && subscription.missing_payment_method != MissingPaymentMethod::CreateInvoice)
-        .then_some(subscription.missing_payment_method)
+    let what = subscription.missing_payment_method;
+    let special = match what {
+        MissingPaymentMethod::Cancel => true,
+        // A subscription whose collection is paused does not become `paused`.
+        MissingPaymentMethod::Pause => subscription.pause_collection.is_none(),
+        MissingPaymentMethod::CreateInvoice => false,
+    };
+    (missing && special).then_some(what)
 }
 
 /// Pauses a subscription at its trial's end.

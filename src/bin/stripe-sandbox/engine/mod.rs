@@ -12,6 +12,9 @@
 //! * All items of a subscription share one interval; Stripe's flexible billing mode allows several.
 //! * A renewal's draft is finalised an hour after it was made, or hour by hour later, up to 72, while an endpoint does not
 //!   acknowledge its `invoice.created`. Webhooks have two seconds of real time for that while a test clock stands still.
+//! * A finalisation that failed is tried again a day later, if the invoice advances by itself.
+//! * While collection is paused, a change billed at once leaves a draft, or an invoice that is void or written off, like any
+//!   other invoice made meanwhile. A draft let go by its own `auto_advance` is collected although collection is paused.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
 //! * Credits for prorations are shares of what was charged for the period and not credited since, one line for an item. Charges on
@@ -41,9 +44,12 @@ pub mod balance;
 pub mod calendar;
 pub mod cancel;
 pub mod change;
+pub mod checkout;
 pub mod clocks;
 pub mod currency;
 pub mod debits;
+pub mod disputes;
+pub mod drafts;
 pub mod due;
 pub mod dunning;
 pub mod invoices;
@@ -56,6 +62,7 @@ pub mod proration;
 pub mod renewals;
 pub mod schedule_starts;
 pub mod schedules;
+pub mod setups;
 pub mod subscriptions;
 pub mod tax;
 pub mod usage;
@@ -69,6 +76,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::charge::Charge;
+use crate::model::dispute::{Dispute, FraudWarning};
 use crate::model::invoice::{Invoice, InvoicePayment, Line};
 use crate::model::payment_intent::PaymentIntent;
 use crate::model::schedule::{Schedule, Status as ScheduleStatus};
@@ -97,6 +105,12 @@ pub struct Billing {
     pub payment_intents: Table<PaymentIntent>,
     /// Charges.
     pub charges: Table<Charge>,
+    /// Disputes of charges, closed ones too.
+    #[serde(default)]
+    pub disputes: Table<Dispute>,
+    /// Card issuers' warnings of fraud.
+    #[serde(default)]
+    pub fraud_warnings: Table<FraudWarning>,
     /// Test clocks.
     pub test_clocks: Table<TestClock>,
     /// Meters and their events.
@@ -145,6 +159,8 @@ impl Billing {
                 "customer_balance_transactions",
                 self.balance_transactions.len(),
             ),
+            ("disputes", self.disputes.len()),
+            ("early_fraud_warnings", self.fraud_warnings.len()),
             ("invoice_payments", self.invoice_payments.len()),
             ("invoices", self.invoices.len()),
             ("meter_events", self.metering.len()),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::setups::Authentication;
 use crate::api::payment_methods::declined;
 use crate::model::CardBehavior;
 use crate::model::charge::{Charge, Failure};
@@ -198,6 +199,45 @@ pub fn charge(state: &mut State, intent: &str, method: Option<&str>, now: i64) -
     outcome
 }
 
+/// Ends the wait of a payment intent for the authentication of its card's owner, with all events of the payment itself. The
+/// error is what the owner reads when it failed.
+pub fn authenticate(
+    state: &mut State,
+    intent: &str,
+    authentication: Authentication,
+    now: i64,
+) -> Option<StripeError> {
+    let mut intent = state.billing.payment_intents.get(intent)?.clone();
+    let method = intent.payment_method.clone().unwrap_or_default();
+    if authentication == Authentication::Passed {
+        intent.latest_charge = Some(record(state, &intent, &method, None, now));
+        intent.status = Status::Succeeded;
+        intent.last_payment_error = None;
+        keep(state, intent, "payment_intent.succeeded");
+        return None;
+    }
+    let error = StripeError::invalid(
+        "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new \
+         PaymentMethod to attempt to fulfill this PaymentIntent again.",
+    )
+    .status(402)
+    .code("payment_intent_authentication_failure");
+    let mut stored = error.body("")["error"].clone();
+    if let Some(members) = stored.as_object_mut() {
+        members.remove("request_log_url");
+        let method = state.payment_methods.get(&method);
+        members.insert(
+            "payment_method".into(),
+            json!(method.map(crate::model::PaymentMethod::render)),
+        );
+    }
+    intent.last_payment_error = Some(stored);
+    intent.status = Status::RequiresPaymentMethod;
+    intent.payment_method = None;
+    keep(state, intent, "payment_intent.payment_failed");
+    Some(error)
+}
+
 /// Gives up the open payments towards an invoice.
 pub fn give_up(state: &mut State, invoice: &str, reason: &str, now: i64) {
     let open = state
@@ -276,6 +316,7 @@ fn record(
         description: intent.description.clone(),
         failure,
         metadata: intent.metadata.clone(),
+        disputed: false,
     };
     let id = charge.id.clone();
     let rendered = charge.render(state);

@@ -2,6 +2,7 @@
 
 use super::calendar::Period;
 use super::change::{self, Change};
+use super::drafts;
 use super::invoices::{self, Draft};
 use super::schedules;
 use super::{lines, save_subscription, usage};
@@ -70,7 +71,7 @@ pub fn renew(state: &mut State, before: &Subscription) {
     let draft = draft(&renewal, BillingReason::SubscriptionCycle);
     let invoice = invoices::compose(state, &renewal.after, draft, now);
     let invoice = invoices::create(state, invoice);
-    invoices::schedule(state, &invoice, now);
+    drafts::schedule(state, &invoice, now);
 }
 
 /// The next invoice a subscription gets if nothing happens to it but time, by the wall clock or its own; `None` if it

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::calendar::Period;
+use super::drafts::{self, Finalizer};
 use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
@@ -133,9 +134,9 @@ pub fn create_by_itself(
         let owed = invoice.amount_due() > 0;
         let invoice = invoices::create(state, invoice);
         if owed {
-            invoices::schedule(state, &invoice, now);
+            drafts::schedule(state, &invoice, now);
         } else {
-            invoices::finalize(state, &invoice, now);
+            drafts::finalize(state, &invoice, Finalizer::Stripe, now);
         }
     }
     lifecycle::remind_if_near(state, &id, now);
@@ -189,10 +190,10 @@ fn bill_first(state: &mut State, invoice: Invoice, behavior: PaymentBehavior, no
     let sent = invoice.collection_method == CollectionMethod::SendInvoice;
     let id = invoices::create(state, invoice);
     if sent && owed {
-        invoices::schedule(state, &id, now);
+        drafts::schedule(state, &id, now);
         return;
     }
-    invoices::finalize(state, &id, now);
+    drafts::finalize(state, &id, Finalizer::Stripe, now);
     if owed && behavior != PaymentBehavior::DefaultIncomplete {
         invoices::collect(state, &id, dunning::Trigger::Request, None, now);
     }
@@ -365,7 +366,7 @@ pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption
         lifecycle::resumed(state, subscription);
     }
     let id = invoices::create(state, invoice);
-    invoices::finalize(state, &id, now);
+    drafts::finalize(state, &id, Finalizer::Stripe, now);
     if owed {
         invoices::collect(state, &id, dunning::Trigger::Request, None, now);
     }

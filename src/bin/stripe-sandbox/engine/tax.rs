@@ -2,14 +2,19 @@
 
 use rust_decimal::Decimal;
 
+use super::drafts::Finalizer;
 use super::pricing::round;
 use super::save_subscription;
 use crate::model::Customer;
 use crate::model::invoice::{Invoice, Line};
 use crate::model::subscription::AutomaticTax;
 use crate::model::tax::{InvoiceTax, LineTax, TaxBehavior};
-use crate::state::{State, TaxLocation};
+use crate::state::{State, TaxLocation, UnknownLocation};
 use crate::wire::StripeError;
+
+/// What Stripe says of a customer whose place it does not know.
+pub const LOCATION_UNKNOWN: &str = "The customer's location isn't recognized. Set a valid customer address in order to \
+                                    automatically calculate tax.";
 
 /// Puts tax on lines as far as it can be calculated, and says how far that is.
 pub fn assess(
@@ -55,8 +60,9 @@ pub fn assess(
     InvoiceTax::Complete
 }
 
-/// Calculates tax by where the customer is now. Not knowing the place turns automatic tax off, here and in the subscription.
-pub fn assess_finally(state: &mut State, invoice: &mut Invoice) {
+/// Calculates tax by where the customer is now. When Stripe finalises by itself, not knowing the place turns automatic tax
+/// off, here and in the subscription, unless the settings have it fail as a request to finalise does.
+pub fn assess_finally(state: &mut State, invoice: &mut Invoice, finalizer: Finalizer) {
     let subscription = state.billing.subscriptions.get(&invoice.subscription);
     let Some(mut subscription) = subscription.cloned() else {
         return;
@@ -67,7 +73,9 @@ pub fn assess_finally(state: &mut State, invoice: &mut Invoice) {
     let customer = state.customers.get(&invoice.customer);
     let setting = subscription.automatic_tax;
     invoice.automatic_tax = assess(state, setting, customer, &mut invoice.lines);
-    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs {
+    let gives_up = finalizer == Finalizer::Stripe
+        && state.settings.unknown_tax_location == UnknownLocation::Untaxed;
+    if invoice.automatic_tax == InvoiceTax::RequiresLocationInputs && gives_up {
         invoice.automatic_tax = InvoiceTax::Disabled;
         subscription.automatic_tax = AutomaticTax::Disabled;
         save_subscription(state, subscription);
@@ -88,11 +96,7 @@ pub fn require_location(state: &State, customer: &Customer) -> Result<(), Stripe
     if customer.tax_location(&state.settings) != TaxLocation::UnrecognizedLocation {
         return Ok(());
     }
-    Err(StripeError::invalid(
-        "The customer's location isn't recognized. Set a valid customer address in order to automatically \
-         calculate tax.",
-    )
-    .code("customer_tax_location_invalid"))
+    Err(StripeError::invalid(LOCATION_UNKNOWN).code("customer_tax_location_invalid"))
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ fn state() -> State {
         newest_meter_event: Newest::default(),
         tax_percent: Decimal::ZERO,
         tax_locations: BTreeMap::new(),
+        unknown_tax_location: crate::state::UnknownLocation::default(),
+        keep_drafts: false,
     };
     let mut state = State::new("acct_1", false, settings);
     let card = PaymentMethod {

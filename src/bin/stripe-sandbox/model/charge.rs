@@ -29,6 +29,9 @@ pub struct Charge {
     pub failure: Option<Failure>,
     /// The caller's pairs.
     pub metadata: Metadata,
+    /// Whether it was ever disputed.
+    #[serde(default)]
+    pub disputed: bool,
 }
 
 /// Why a charge was refused.
@@ -65,7 +68,7 @@ impl Charge {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            "disputed": false,
+            "disputed": self.disputed,
             "failure_balance_transaction": null,
             "failure_code": failure.map(|failure| &failure.code),
             "failure_message": failure.map(|failure| &failure.message),

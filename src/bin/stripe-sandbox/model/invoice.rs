@@ -148,6 +148,34 @@ pub struct Invoice {
     /// How far its tax has been calculated.
     #[serde(default)]
     pub automatic_tax: InvoiceTax,
+    /// Why it could not be finalised when that was last tried.
+    #[serde(default)]
+    pub last_finalization_error: Option<FinalizationError>,
+    /// What any try to finalise it is to fail with: a wish of the control plane's.
+    #[serde(default)]
+    pub refuses_finalization: Option<FinalizationError>,
+}
+
+/// Why an invoice could not be finalised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinalizationError {
+    /// One of Stripe's error codes.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl FinalizationError {
+    fn render(&self) -> Value {
+        let page = self.code.replace('_', "-");
+        json!({
+            "code": self.code,
+            "doc_url": format!("https://stripe.com/docs/error-codes/{page}"),
+            "message": self.message,
+            "type": "invalid_request_error",
+        })
+    }
 }
 
 impl Invoice {
@@ -245,7 +273,7 @@ impl Invoice {
             "footer": self.footer,
             "from_invoice": null,
             "issuer": { "type": "self" },
-            "last_finalization_error": null,
+            "last_finalization_error": self.last_finalization_error.as_ref().map(FinalizationError::render),
             "latest_revision": null,
             "lines": sublist(format!("/v1/invoices/{}/lines", self.id), lines),
             "livemode": state.livemode,
@@ -336,12 +364,11 @@ impl Invoice {
     }
 
     fn render_links(&self, state: &State) -> serde_json::Map<String, Value> {
-        let mode = if state.livemode { "live" } else { "test" };
-        let place = format!("{}/{mode}_{}", state.account.id, self.id);
         let finalized = self.finalized_at.is_some();
+        let page = format!("{}/i/{}", state.base_url, self.id);
         members(json!({
-            "hosted_invoice_url": finalized.then(|| format!("https://invoice.stripe.com/i/{place}?s=ap")),
-            "invoice_pdf": finalized.then(|| format!("https://pay.stripe.com/invoice/{place}/pdf?s=ap")),
+            "hosted_invoice_url": finalized.then_some(&page),
+            "invoice_pdf": finalized.then(|| format!("{page}/pdf")),
         }))
     }
 }

@@ -3,7 +3,9 @@
 mod account;
 mod balance_transaction;
 pub mod charge;
+mod checkout_session;
 mod customer;
+pub mod dispute;
 mod event;
 pub mod invoice;
 mod invoice_line;
@@ -25,10 +27,11 @@ use std::collections::BTreeMap;
 
 pub use account::Account;
 pub use balance_transaction::{BalanceChange, BalanceTransaction};
+pub use checkout_session::{CheckoutSession, CheckoutStatus};
 pub use customer::Customer;
 pub use event::{Event, EventRequest};
 pub use meter::{Formula, Meter, MeterEvent, Window};
-pub use payment_method::{CardBehavior, PaymentMethod};
+pub use payment_method::{Aftermath, CardBehavior, PaymentMethod};
 pub use price::{
     BillingScheme, Interval, Price, Recurring, Round, Tier, TiersMode, TransformQuantity, UsageType,
 };

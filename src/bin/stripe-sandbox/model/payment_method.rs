@@ -18,6 +18,23 @@ pub enum CardBehavior {
     RequiresAction,
 }
 
+/// What follows once a card has paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aftermath {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Its owner disputes the charge as fraudulent.
+    Fraudulent,
+    /// Its owner disputes the charge, for nothing was received.
+    NotReceived,
+    /// Its issuer inquires.
+    Inquiry,
+    /// Its issuer warns of fraud.
+    Warning,
+}
+
 /// A payment method of type `card`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PaymentMethod {
@@ -53,6 +70,9 @@ pub struct PaymentMethod {
     pub on_setup: CardBehavior,
     /// What it does when charged.
     pub on_charge: CardBehavior,
+    /// What follows once it has paid.
+    #[serde(default)]
+    pub aftermath: Aftermath,
 }
 
 impl PaymentMethod {

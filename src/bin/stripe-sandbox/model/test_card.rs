@@ -1,6 +1,6 @@
 //! Stripe's test cards.
 
-use super::CardBehavior;
+use super::{Aftermath, CardBehavior};
 
 /// A test card: its numbers and what it does.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct TestCard {
     pub on_setup: CardBehavior,
     /// When charged.
     pub on_charge: CardBehavior,
+    /// Once it has paid.
+    pub aftermath: Aftermath,
 }
 
 /// What distinguishes a card beside its looks.
@@ -28,9 +30,11 @@ enum Kind {
     Authenticates,
     /// Authentication at setup; later charges pass.
     AuthenticatesSetup,
+    /// Pays, and more follows.
+    Troubles(Aftermath),
 }
 
-use Kind::{Authenticates, AuthenticatesSetup, Declines, DeclinesCharges, Works};
+use Kind::{Authenticates, AuthenticatesSetup, Declines, DeclinesCharges, Troubles, Works};
 
 /// Name behind `pm_card_` (or `tok_`), number, brand, funding, kind.
 const CARDS: &[(&str, &str, &str, &str, Kind)] = &[
@@ -146,6 +150,34 @@ const CARDS: &[(&str, &str, &str, &str, Kind)] = &[
         "credit",
         AuthenticatesSetup,
     ),
+    (
+        "createDispute",
+        "4000000000000259",
+        "visa",
+        "credit",
+        Troubles(Aftermath::Fraudulent),
+    ),
+    (
+        "createDisputeProductNotReceived",
+        "4000000000002685",
+        "visa",
+        "credit",
+        Troubles(Aftermath::NotReceived),
+    ),
+    (
+        "createDisputeInquiry",
+        "4000000000001976",
+        "visa",
+        "credit",
+        Troubles(Aftermath::Inquiry),
+    ),
+    (
+        "createIssuerFraudRecord",
+        "4000000000005423",
+        "visa",
+        "credit",
+        Troubles(Aftermath::Warning),
+    ),
 ];
 
 impl TestCard {
@@ -187,7 +219,7 @@ impl TestCard {
     ) -> Self {
         let decline = |code: &str| CardBehavior::Decline(code.to_owned());
         let (on_setup, on_charge) = match kind {
-            Works => (CardBehavior::Success, CardBehavior::Success),
+            Works | Troubles(_) => (CardBehavior::Success, CardBehavior::Success),
             Declines(code) => (decline(code), decline(code)),
             DeclinesCharges(code) => (CardBehavior::Success, decline(code)),
             Authenticates => (CardBehavior::RequiresAction, CardBehavior::RequiresAction),
@@ -199,6 +231,10 @@ impl TestCard {
             number,
             on_setup,
             on_charge,
+            aftermath: match kind {
+                Troubles(aftermath) => *aftermath,
+                _ => Aftermath::Nothing,
+            },
         }
     }
 }

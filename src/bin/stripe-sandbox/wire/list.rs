@@ -117,6 +117,7 @@ mod tests {
             ids: Vec::new(),
             params: Params::decode(form),
             idempotency_key: None,
+            base_url: String::new(),
         };
         // Every third is filtered out: 9, 6 and 3.
         let answer = page(&request, "number", &table, |n| n % 3 != 0, |n| json!(n))?;

@@ -55,6 +55,8 @@ pub struct Request {
     pub params: Params,
     /// The caller's idempotency key.
     pub idempotency_key: Option<String>,
+    /// Where the caller reaches the sandbox.
+    pub base_url: String,
 }
 
 impl Request {

@@ -27,6 +27,7 @@ struct Arrival {
     authorization: Option<String>,
     version: Option<String>,
     account: Option<String>,
+    host: Option<String>,
     idempotency_key: Option<String>,
     /// Its number in the log.
     number: u64,
@@ -111,6 +112,7 @@ fn arrive(app: &App, method: &str, uri: &Uri, headers: &HeaderMap, body: &Bytes)
         authorization: header(header::AUTHORIZATION.as_str()),
         version: header("stripe-version"),
         account: header("stripe-account"),
+        host: header(header::HOST.as_str()),
         idempotency_key,
         number,
     }
@@ -188,6 +190,7 @@ fn admit(app: &App, arrival: &Arrival) -> Result<Work, Outcome> {
         ids,
         params: arrival.params.clone(),
         idempotency_key: key.map(str::to_owned),
+        base_url: sandbox.base_url(arrival.host.as_deref()),
     };
     Ok(Work {
         route,
@@ -307,6 +310,7 @@ fn carry_out(app: &App, work: &Work) -> Answer {
 /// Carries a request out: first what is due by now, then what is asked.
 pub fn execute(state: &mut State, route: &Route, request: &Request) -> Result<Value, StripeError> {
     state.actor = Actor::default();
+    state.base_url.clone_from(&request.base_url);
     engine::process_due(state);
     state.actor = Actor {
         request_id: request.id.clone(),

@@ -317,11 +317,11 @@ fn a_deleted_customer_is_not_silently_replaced() {
 #[test]
 fn editing_the_trial_moves_its_end_and_an_extension_in_the_dashboard_stands() {
     let mut desired = desired();
-    desired.trial = TrialTerms::Tenant(30);
+    desired.trial = TrialTerms::Tenant(DeclaredTrial::Days(30));
     let plan = plan_of(&desired, &with(vec![trialing()]));
     let end = trialing().start_date + (30 * 24).hours();
     assert!(matches!(plan.steps[..], [Step::MoveTrialEnd { end: Some(at), .. }] if at == end));
-    desired.trial = TrialTerms::Tenant(14);
+    desired.trial = TrialTerms::Tenant(DeclaredTrial::Days(14));
     let extended = Subscription {
         trial_end: Some(now() + (60 * 24).hours()),
         ..trialing()
@@ -332,7 +332,7 @@ fn editing_the_trial_moves_its_end_and_an_extension_in_the_dashboard_stands() {
 #[test]
 fn a_trial_cut_to_the_past_ends_now_but_only_if_somebody_can_pay() {
     let mut desired = desired();
-    desired.trial = TrialTerms::Tenant(3);
+    desired.trial = TrialTerms::Tenant(DeclaredTrial::Days(3));
     let mut observed = with(vec![trialing()]);
     assert!(matches!(
         plan_of(&desired, &observed).steps[..],

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::holds::{any_disputed, held_or_let_go};
 use super::model::{apply, metered_item};
 use super::*;
 
@@ -20,6 +21,23 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_payment()(
+        requirement in prop::sample::select(vec![PaymentRequirement::BeforeTrial, PaymentRequirement::BeforeTrialEnd, PaymentRequirement::NotRequired]),
+        collection in prop::option::of(any_collection()),
+        return_url in prop::option::of(Just("https://app.example".to_owned())),
+    ) -> PaymentTerms {
+        PaymentTerms { requirement, collection, return_url }
+    }
+}
+
+fn any_collection() -> impl Strategy<Value = CollectionMethod> {
+    prop::sample::select(vec![
+        CollectionMethod::Automatic,
+        CollectionMethod::Invoice { days_until_due: 10 },
+    ])
+}
+
+prop_compose! {
     fn any_desired()(
         plan in prop::sample::select(vec!["starter", "pro", "free", "pro-eur", "annual"]),
         version in prop::sample::select(vec!["", "_2"]),
@@ -30,8 +48,13 @@ prop_compose! {
         tax in prop::option::weighted(0.3, (any::<bool>(), prop::sample::select(vec![IfNoLocation::Block, IfNoLocation::Skip]))),
         days in prop::sample::select(vec![0_i64, 3, 14, 30]),
         own_trial in any::<bool>(),
+        until in any::<bool>(),
+        if_no_payment_method in prop::option::of(prop::sample::select(vec![IfNoPaymentMethod::Cancel, IfNoPaymentMethod::Pause, IfNoPaymentMethod::Invoice])),
+        remind_days_before in 0_i64..5,
+        payment in any_payment(),
         lifecycle in prop::sample::select(vec![Lifecycle::Active, Lifecycle::Active, Lifecycle::CancelAtPeriodEnd, Lifecycle::Canceled]),
         phone in prop::option::of("[0-9]{3}"),
+        on_dispute in prop::sample::select(vec![OnDispute::Report, OnDispute::Hold, OnDispute::Suspend]),
     ) -> Desired {
         let mut base = price(plan, match plan { "free" => 0, "starter" => 2900, _ => 9900 });
         base.id.push_str(version);
@@ -49,9 +72,13 @@ prop_compose! {
             rollout: Rollout { existing, ..Rollout::default() },
             tax: tax.map(|(automatic, if_no_location)| TaxPolicy { automatic, if_no_location }),
             lifecycle,
+            on_dispute,
             ..desired()
         };
-        desired.trial = if own_trial { TrialTerms::Tenant(days) } else { TrialTerms::Plan(days) };
+        let own = if until { DeclaredTrial::Until(now() + (days * 24 - 100).hours()) } else { DeclaredTrial::Days(days) };
+        desired.trial = if own_trial { TrialTerms::Tenant(own) } else { TrialTerms::Plan(days) };
+        desired.trial_ending = TrialEnding { if_no_payment_method, remind_days_before };
+        desired.payment = payment;
         desired.customer.phone = phone;
         desired
     }
@@ -72,7 +99,9 @@ prop_compose! {
         schedule in any_schedule(),
         meters in prop::sample::subsequence(vec!["queries", "storage"], 0..=2),
         by_hand in prop::bool::weighted(0.2),
-        trial_days in prop::option::of(0_i64..40),
+        declared_trial in prop::option::of(0_i64..40),
+        collection in any_collection(),
+        pause in prop::sample::select(vec![None, Some(Pause::TrialEnded), Some(Pause::Other)]),
         started_days_ago in 0_i64..40,
     ) -> Subscription {
         let start = now() - (started_days_ago * 24).hours();
@@ -94,13 +123,15 @@ prop_compose! {
             let stranger = Price { id: "price_support".into(), owner: None, plan: None, ..price("support", 500) };
             made.items.push(Item { quantity: Some(2), ..metered_item(&stranger) });
         }
-        made.trial_days = trial_days;
+        made.declared_trial = declared_trial.map(DeclaredTrial::Days);
+        made.collection = collection;
+        made.pause = pause.filter(|_| status == SubscriptionStatus::Paused);
         made
     }
 }
 
 prop_compose! {
-    fn any_observed()(
+    pub(super) fn any_observed()(
         exists in prop::bool::weighted(0.8),
         has_key in prop::bool::weighted(0.9),
         payment_method in prop::option::of(Just("pm_1".to_owned())),
@@ -146,6 +177,7 @@ prop_compose! {
             }),
             schedule_begun,
             applied_digest: None,
+            setup: None,
         }
     }
 }
@@ -253,9 +285,10 @@ proptest! {
     #[test]
     fn from_anywhere_with_a_crash_after_any_step_planning_again_gives_nothing(
         desired in any_desired(),
-        mut observed in any_observed(),
+        mut observed in any_disputed(),
         recorded in any_recorded(),
         crash_after in 0_usize..6,
+        attached in prop::sample::select(vec![Attached::Nothing, Attached::Latest("pm_2".into())]),
     ) {
         let live_before = live(&observed);
         let before = observed.clone();
@@ -267,15 +300,20 @@ proptest! {
             if lost {
                 recorded = Recorded::default();
             }
-            again = plan_with(&desired, &observed, &recorded);
+            let situation = Situation { attached: Some(attached.clone()), ..Situation::at(now()) };
+            again = answered(&desired, &observed, &recorded, situation);
             let Some(step) = again.steps.first() else { break };
             recorded.schedule_begun |= step.creates() == Some(SCHEDULE);
+            if matches!(step, Step::CreateSetupSession { .. }) {
+                recorded.setup = Some(link(now() + 24.hours()));
+            }
             apply(&mut observed, step, &desired, now());
         }
         prop_assert!(again.steps.is_empty(), "planned again: {:?}", again.steps);
         prop_assert!(observed.customers.len() <= 1, "a second customer");
         prop_assert!(live(&observed) <= live_before.max(1), "a second live subscription");
         strangers_untouched(&before, &observed)?;
+        held_or_let_go(&desired, &before, &observed, &recorded)?;
         if desired.lifecycle == Lifecycle::Active && again.hold.is_none() {
             let own: Vec<&Subscription> = observed.subscriptions.iter().filter(|s| {
                 s.status.is_live() && (s.key.is_some() || Some(&s.id) == recorded.subscription_id.as_ref())
@@ -321,7 +359,7 @@ proptest! {
         observed in any_observed(),
     ) {
         for step in plan_of(&desired, &observed).steps {
-            if let Step::MoveTrialEnd { end: Some(end), .. } = step {
+            if let Step::MoveTrialEnd { end: Some(end), declared: DeclaredTrial::Days(_), .. } = step {
                 prop_assert!(end > now());
                 let start = observed.subscriptions.iter().find(|s| s.status.is_live()).unwrap().start_date;
                 prop_assert_eq!((end.as_second() - start.as_second()) % DAY, 0);

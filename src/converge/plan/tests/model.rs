@@ -1,6 +1,7 @@
 //! Stripe, as far as the planner's steps change it.
 
 use super::*;
+use crate::converge::steps::{FirstPayment, TrialStart};
 
 /// What Stripe would hold after a step, by Stripe's rules.
 #[expect(clippy::too_many_lines, reason = "one arm a step")]
@@ -30,19 +31,18 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
                 customer.key = Some(desired.key.clone());
             }
         }
-        Step::CreateSubscription {
-            offer,
-            quantity,
-            automatic_tax,
-            trial_days,
-            declared_trial_days,
-            ..
-        } => {
-            let trial_end = (*trial_days > 0).then(|| now + (*trial_days * 24).hours());
-            let status = if *trial_days > 0 {
-                SubscriptionStatus::Trialing
-            } else {
-                SubscriptionStatus::Active
+        Step::CreateSubscription { new, .. } => {
+            let trial_end = new.trial.map(|trial| match trial {
+                TrialStart::Days(days) => now + (days * 24).hours(),
+                TrialStart::Until(end) => end,
+            });
+            assert!(trial_end.is_none_or(|end| end > now), "a trial in the past");
+            let status = match (trial_end, new.first_payment, new.collection) {
+                (Some(_), ..) => SubscriptionStatus::Trialing,
+                (None, FirstPayment::ByCustomer, CollectionMethod::Automatic) => {
+                    SubscriptionStatus::Incomplete
+                }
+                _ => SubscriptionStatus::Active,
             };
             let mut made = subscription("sub_new", status);
             made.customer.clone_from(&observed.customers[0].id);
@@ -50,13 +50,15 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
             made.created = now;
             made.trial_start = trial_end.map(|_| now);
             made.trial_end = trial_end;
-            made.trial_days = Some(*declared_trial_days);
-            made.items[0].price = offer.base.clone();
-            made.items[0].quantity = Some(*quantity);
-            let usage = offer.usage.iter().map(metered_item);
+            made.declared_trial = Some(new.declared_trial);
+            made.if_no_payment_method = Some(new.if_no_payment_method);
+            made.collection = new.collection;
+            made.items[0].price = new.offer.base.clone();
+            made.items[0].quantity = Some(new.quantity);
+            let usage = new.offer.usage.iter().map(metered_item);
             made.items.extend(usage);
-            made.currency.clone_from(&offer.base.currency);
-            made.automatic_tax = *automatic_tax;
+            made.currency.clone_from(&new.offer.base.currency);
+            made.automatic_tax = new.automatic_tax;
             observed.subscriptions.push(made);
         }
         Step::ChangeItems {
@@ -114,16 +116,43 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
         Step::MoveTrialEnd {
             subscription,
             end,
-            declared_trial_days,
+            declared,
             ..
         } => {
             let subscription = find(observed, subscription);
             subscription.trial_end = Some(end.unwrap_or(now));
-            subscription.trial_days = Some(*declared_trial_days);
+            subscription.declared_trial = Some(*declared);
             if end.is_none() {
                 subscription.status = SubscriptionStatus::Active;
             }
         }
+        Step::SetTrialEnding {
+            subscription,
+            behavior,
+            ..
+        } => find(observed, subscription).if_no_payment_method = Some(*behavior),
+        Step::RemindOfTrialEnd {
+            subscription, end, ..
+        } => {
+            let subscription = find(observed, subscription);
+            assert_ne!(subscription.reminded_of, Some(*end), "reminded twice");
+            subscription.reminded_of = Some(*end);
+        }
+        Step::SetCollection {
+            subscription,
+            collection,
+            ..
+        } => find(observed, subscription).collection = *collection,
+        Step::SetDefaultPaymentMethod { payment_method, .. } => {
+            observed.customers[0].default_payment_method = Some(payment_method.clone());
+        }
+        Step::CreateSetupSession { .. } => {}
+        Step::Resume { subscription, .. } => {
+            let subscription = find(observed, subscription);
+            assert_eq!(subscription.status, SubscriptionStatus::Paused);
+            subscription.status = SubscriptionStatus::Active;
+        }
+        Step::Collection(step) => collect(observed, step),
         Step::CancelAtPeriodEnd { subscription } => {
             let subscription = find(observed, subscription);
             assert_eq!(
@@ -147,12 +176,44 @@ pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now
         }
         Step::RestoreIdentity {
             subscription,
-            declared_trial_days,
+            declared_trial,
             ..
         } => {
             let subscription = find(observed, subscription);
             subscription.key = Some(desired.key.clone());
-            subscription.trial_days = Some(*declared_trial_days);
+            subscription.declared_trial = Some(*declared_trial);
+        }
+    }
+}
+
+fn collect(observed: &mut Observed, step: &CollectionStep) {
+    match step {
+        CollectionStep::Hold {
+            subscription, mark, ..
+        } => {
+            let subscription = find(observed, subscription);
+            assert_ne!(
+                subscription.status,
+                SubscriptionStatus::Incomplete,
+                "Stripe refuses to change it"
+            );
+            subscription.collection_paused = Some(CollectionPause {
+                behavior: "keep_as_draft".into(),
+                resumes_at: None,
+            });
+            subscription.held = Some(mark.clone());
+        }
+        CollectionStep::Resume { subscription, .. } => {
+            find(observed, subscription).collection_paused = None;
+        }
+        CollectionStep::ReleaseDraft { invoice, .. } => {
+            let mut invoices = observed.invoices.iter_mut();
+            let invoice = invoices.find(|known| known.id == *invoice).unwrap();
+            assert_eq!(invoice.status, InvoiceStatus::Draft);
+            invoice.auto_advance = true;
+        }
+        CollectionStep::Unmark { subscription, .. } => {
+            find(observed, subscription).held = None;
         }
     }
 }

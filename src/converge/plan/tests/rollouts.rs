@@ -88,7 +88,7 @@ fn taxes_need_a_place() {
     assert_eq!(hold(&desired, &observed), reason::TAX_LOCATION_UNKNOWN);
     assert!(steps(&desired, &observed).is_empty());
     let taxed = |plan: &Plan| match &plan.steps[..] {
-        [Step::CreateSubscription { automatic_tax, .. }] => *automatic_tax,
+        [Step::CreateSubscription { new, .. }] => new.automatic_tax,
         steps => panic!("{steps:?}"),
     };
     desired.tax = policy(IfNoLocation::Skip);

@@ -45,22 +45,28 @@ pub(super) fn assign(
     {
         after.automatic_tax = tax;
     }
-    assign_pause(after, params);
+    assign_pause(after, params, now)?;
     assign_end(after, params, now)?;
     assign_cancellation_details(after, params);
     Ok(())
 }
 
-fn assign_pause(after: &mut Subscription, params: &Params) {
+fn assign_pause(after: &mut Subscription, params: &Params, now: i64) -> Result<(), StripeError> {
     if params.is_unset("pause_collection") {
         after.pause_collection = None;
     } else if let Some(behavior) = params.parse("pause_collection.behavior") {
-        let resumes_at = params.i64("pause_collection.resumes_at");
+        let name = "pause_collection.resumes_at";
+        let resumes_at = params
+            .has(name)
+            .then(|| in_future(params, name, now))
+            .transpose()
+            .map_err(|error| error.param("pause_collection[resumes_at]"))?;
         after.pause_collection = Some(PauseCollection {
             behavior,
             resumes_at,
         });
     }
+    Ok(())
 }
 
 fn assign_end(after: &mut Subscription, params: &Params, now: i64) -> Result<(), StripeError> {

@@ -1,5 +1,10 @@
 //! `/_sandbox`: what a test or a demo may do that Stripe has no endpoint for. Plain JSON, no authentication.
 
+mod customers;
+mod disputes;
+mod invoices;
+mod webhooks;
+
 use std::collections::BTreeMap;
 
 use axum::Router;
@@ -15,8 +20,7 @@ use serde_json::{Value, json};
 use crate::api;
 use crate::model::CardBehavior;
 use crate::sandbox::{App, Sandbox};
-use crate::state::{Newest, PastDueOutcome, Settings, State, TaxLocation};
-use crate::webhook::{Mode, Sender};
+use crate::state::{Newest, PastDueOutcome, Settings, State, TaxLocation, UnknownLocation};
 use crate::wire::{Caller, FaultSpec, Method, Params, Request, StripeError, check_params, execute};
 
 /// An answer of the control plane.
@@ -41,11 +45,20 @@ pub fn router() -> Router<App> {
             get(faults).post(add_fault).delete(clear_faults),
         )
         .route("/_sandbox/faults/{id}", delete(remove_fault))
+        .route("/_sandbox/disputes", post(disputes::open))
+        .route("/_sandbox/disputes/{id}", post(disputes::move_on))
+        .route("/_sandbox/early_fraud_warnings", post(disputes::warn))
+        .route(
+            "/_sandbox/invoices/{id}/finalization",
+            post(invoices::refuse_finalization).delete(invoices::allow_finalization),
+        )
+        .route("/_sandbox/invoices/{id}/pay", post(customers::pay))
         .route("/_sandbox/keys/{action}", post(keys))
         .route("/_sandbox/cards", post(cards))
+        .route("/_sandbox/checkout/{id}", post(customers::checkout))
         .route("/_sandbox/dashboard", post(dashboard))
-        .route("/_sandbox/webhooks", post(webhooks))
-        .route("/_sandbox/webhooks/flush", post(flush))
+        .route("/_sandbox/webhooks", post(webhooks::change))
+        .route("/_sandbox/webhooks/flush", post(webhooks::flush))
         .route("/_sandbox/state", get(counts))
         .route("/_sandbox/settings", get(settings).post(change_settings))
 }
@@ -244,28 +257,9 @@ fn carry_out(sandbox: &mut Sandbox, edit: &Edit) -> Result<Value, StripeError> {
         ids,
         params,
         idempotency_key: None,
+        base_url: sandbox.base_url(None),
     };
     execute(sandbox.account(&caller), route, &request)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Webhooks {
-    mode: Mode,
-}
-
-async fn webhooks(Shared(app): Shared<App>, body: Bytes) -> Response<Body> {
-    let reply = read::<Webhooks>(&body).map(|wanted| {
-        app.lock().webhooks = wanted.mode;
-        json!({})
-    });
-    app.deliveries.notify_one();
-    respond(reply)
-}
-
-async fn flush(Shared(app): Shared<App>) -> Response<Body> {
-    Sender::flush(&app);
-    respond(Ok(json!({})))
 }
 
 async fn counts(Shared(app): Shared<App>) -> Response<Body> {
@@ -316,6 +310,8 @@ struct Change {
     now_offset_seconds: Option<i64>,
     meter_lag_seconds: Option<i64>,
     newest_meter_event: Option<Newest>,
+    unknown_tax_location: Option<UnknownLocation>,
+    keep_drafts: Option<bool>,
 }
 
 impl Change {
@@ -330,6 +326,10 @@ impl Change {
         settings.newest_meter_event = self
             .newest_meter_event
             .unwrap_or(settings.newest_meter_event);
+        settings.unknown_tax_location = self
+            .unknown_tax_location
+            .unwrap_or(settings.unknown_tax_location);
+        settings.keep_drafts = self.keep_drafts.unwrap_or(settings.keep_drafts);
         if let Some(percent) = self.tax_percent {
             settings.tax_percent = percent;
         }

@@ -1,0 +1,141 @@
+//! Trials: their end, what happens then, the reminder.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::support::eventually;
+use super::support::world::{World, condition, id};
+use super::{
+    DAY, START, TENANT, customer, manifest, method_ready, on_clock, page, phase, session, world,
+};
+
+/// The reminder that Stripe holds of a tenant's trial.
+async fn reminder(world: &World, clock: &str) -> Value {
+    let (_, subscription) = world.one_of_each(TENANT, Some(clock)).await;
+    subscription["metadata"]["tenantbilling_trial_reminder"].clone()
+}
+
+async fn reminded(world: &World, clock: &str, end: i64) {
+    let end = Timestamp::from_second(end).unwrap().to_string();
+    eventually("the reminder", async || {
+        match reminder(world, clock).await {
+            found if found == end.as_str() => Ok(()),
+            found => Err(format!("it is {found}")),
+        }
+    })
+    .await;
+}
+
+fn reminders(log: &str) -> usize {
+    log.matches("\"step\":\"the trial of").count()
+}
+
+#[tokio::test]
+async fn a_trial_is_reminded_of_three_days_before_its_end_and_once_whatever_restarts() {
+    let world = world().await;
+    let operator = world.operator().await;
+    let clock = on_clock(&world, json!({})).await;
+    world.ready(TENANT).await;
+    let end = START + 14 * DAY;
+    world.stripe.advance(&clock, end - 3 * DAY - 60).await;
+    world.look_again(TENANT).await;
+    assert_eq!(reminder(&world, &clock).await, Value::Null);
+    world.stripe.advance(&clock, end - 3 * DAY).await;
+    world.look_again(TENANT).await;
+    reminded(&world, &clock, end).await;
+    let tenant = page(&world).await;
+    assert_eq!(
+        condition(&tenant, "Ready")["status"],
+        "True",
+        "a trial without a card is in order"
+    );
+    assert_eq!(reminders(&operator.process().log()), 1);
+    operator.kill();
+    let operator = world.operator().await;
+    world.look_again(TENANT).await;
+    assert_eq!(reminders(&operator.process().log()), 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_trial_by_the_calendar_is_moved_and_ended_by_editing_its_date() {
+    let world = world().await;
+    let _operator = world.operator().await;
+    let date = |seconds: i64| {
+        let at = Timestamp::now().as_second() + seconds;
+        Timestamp::from_second(at).unwrap()
+    };
+    let spec = |end: Timestamp| json!({"trial": {"endsAt": end.to_string()}});
+    let first = date(20 * DAY);
+    world.apply(manifest(&world, &spec(first))).await;
+    world.ready(TENANT).await;
+    let (found, subscription) = world.one_of_each(TENANT, None).await;
+    assert_eq!(subscription["trial_end"], first.as_second());
+    let second = date(40 * DAY);
+    world.edit(TENANT, spec(second)).await;
+    world.ready(TENANT).await;
+    let (_, subscription) = world.one_of_each(TENANT, None).await;
+    assert_eq!(subscription["trial_end"], second.as_second());
+
+    world.edit(TENANT, spec(date(-60))).await;
+    let message = world.reconciling(TENANT, "PaymentMethodMissing").await;
+    assert!(message.contains("the trial of sub_"), "{message}");
+    world.add_card(id(&found), "pm_card_visa").await;
+    phase(&world, "Active").await;
+    world.ready(TENANT).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_trial_that_ends_without_a_card_pauses_and_goes_on_when_one_arrives() {
+    let world = world().await;
+    let _operator = world.operator().await;
+    let clock = on_clock(&world, json!({})).await;
+    world.ready(TENANT).await;
+    world.stripe.advance(&clock, START + 14 * DAY + 7200).await;
+    phase(&world, "Paused").await;
+    let tenant = page(&world).await;
+    assert_eq!(
+        condition(&tenant, "Ready")["reason"],
+        "PaymentMethodMissing"
+    );
+    world
+        .stripe
+        .complete_checkout(session(&tenant), "pm_card_visa")
+        .await;
+    let tenant = phase(&world, "Active").await;
+    assert!(method_ready(&tenant));
+    world.ready(TENANT).await;
+    let (_, subscription) = world.one_of_each(TENANT, Some(&clock)).await;
+    let latest = subscription["latest_invoice"].as_str().unwrap();
+    let invoice = world.stripe.get(&format!("/v1/invoices/{latest}")).await;
+    assert_eq!(
+        (&invoice["status"], &invoice["amount_paid"]),
+        (&json!("paid"), &json!(9900))
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_trial_may_be_cancelled_or_invoiced_instead() {
+    for (behavior, expected, reason) in [
+        ("Cancel", "Canceled", "CanceledInStripe"),
+        ("Invoice", "PastDue", "Succeeded"),
+    ] {
+        let world = world().await;
+        let _operator = world.operator().await;
+        let clock = on_clock(&world, json!({"trial": {"days": 7}})).await;
+        world.ready(TENANT).await;
+        world
+            .edit(TENANT, json!({"trial": {"ifNoPaymentMethod": behavior}}))
+            .await;
+        world.ready(TENANT).await;
+        world.stripe.advance(&clock, START + 7 * DAY + 7200).await;
+        phase(&world, expected).await;
+        let tenant = world.reason(TENANT, reason).await;
+        assert!(!method_ready(&tenant));
+        let found = world.subscriptions(customer(&tenant)).await;
+        assert_eq!(found.len(), 1, "{behavior}");
+        world.finish().await;
+    }
+}
