@@ -1,8 +1,6 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use super::shelf::{
-    customer, event, missing, served, subscription, tenant, two_tenants_and_a_stranger,
-};
+use super::shelf::{customer, missing, served, subscription, tenant, two_tenants_and_a_stranger};
 use crate::converge::observed::TenantKey;
 use crate::converge::observed::{Disputes, Observed};
 use crate::converge::steps::Step;
