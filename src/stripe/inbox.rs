@@ -103,14 +103,10 @@ impl Inbox {
     /// Whom an event concerns, as far as that can be told without reading anything: for events that
     /// are older than what the mirror holds.
     pub fn concerned(&self, event: &Event) -> Touched {
-        let Some(pointer) = self.mirror.pointer(event) else {
-            return Touched::default();
-        };
-        let mut touched = pointer.hint.without_reading(&self.mirror);
-        if let Some(customer) = pointer.customer.filter(|_| touched.tenants.is_empty()) {
-            touched.tenants = self.mirror.tenants_of(&customer);
-        }
-        touched
+        let pointer = self.mirror.pointer(event);
+        pointer.map_or_else(Touched::default, |pointer| {
+            pointer.without_reading(&self.mirror)
+        })
     }
 
     /// Waits for something to read, and takes it out: what a webhook brought goes first. To be
