@@ -140,3 +140,58 @@ async fn every_request_of_a_plans_life_is_one_that_stripe_documents() {
     }
     world.finish().await;
 }
+
+/// Takes a tenant through a declined payment, a dispute and a fraud warning, then judges the log.
+#[tokio::test]
+async fn every_request_about_what_is_owed_and_disputed_is_one_that_stripe_documents() {
+    let world = World::new().await;
+    let spec = json!({"currency": "usd", "base": {"amount": "99.00"}});
+    world.plan_with("pro", spec).await;
+    let operator = world.operator().await;
+    let mut manifest = world.manifest("acme", "pro");
+    manifest["spec"]["disputes"] = json!({"onOpen": "Hold"});
+    let clock = world.stripe.test_clock(1_800_000_000).await;
+    manifest["spec"]["testClock"] = json!(clock);
+    world.apply(manifest).await;
+    let tenant = world.reason("acme", "PaymentMethodMissing").await;
+    let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
+    world.add_card(customer, "pm_card_chargeCustomerFail").await;
+    let tenant = world.reason("acme", "AwaitingPayment").await;
+    // A start lists what is open.
+    assert!(operator.terminate().await.success());
+    let _operator = world.operator().await;
+    let invoice = id(&tenant["status"]["invoice"]);
+    world.stripe.pay_hosted(invoice, "pm_card_visa").await;
+    world.ready("acme").await;
+    world.stripe.early_fraud_warning(customer).await;
+    let dispute = world.stripe.open_dispute(customer, "needs_response").await;
+    let held = |tenant: &Value| tenant["status"]["disputes"][0]["status"] == "needs_response";
+    world.until("acme", "disputed", held).await;
+    world
+        .stripe
+        .advance(&clock, 1_800_000_000 + 32 * 86_400)
+        .await;
+    world.stripe.set_dispute_status(id(&dispute), "won").await;
+    support::eventually("the draft is released", async || {
+        let writes = world.stripe.writes().await;
+        let released = |write: &&Value| write["body"] == "auto_advance=true";
+        match writes.iter().find(released) {
+            Some(_) => Ok(()),
+            None => Err(format!("{writes:#?}")),
+        }
+    })
+    .await;
+    world.ready("acme").await;
+
+    let kinds = judged(&world).await;
+    for kind in [
+        "GET /v1/invoices",
+        "GET /v1/invoice_payments",
+        "GET /v1/disputes",
+        "GET /v1/radar",
+        "POST /v1/invoices",
+    ] {
+        assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+    }
+    world.finish().await;
+}

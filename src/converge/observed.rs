@@ -4,6 +4,8 @@
 
 mod dispute;
 mod invoice;
+#[cfg(test)]
+pub(in crate::converge) mod samples;
 
 use std::sync::Arc;
 
@@ -121,6 +123,11 @@ impl SubscriptionStatus {
             Self::Canceled => "canceled",
             Self::Other(word) => word,
         }
+    }
+
+    /// Whether a payment of it has failed, or awaits the customer.
+    pub fn awaits_payment(&self) -> bool {
+        matches!(self, Self::Incomplete | Self::PastDue | Self::Unpaid)
     }
 
     /// Whether the subscription can still bill.

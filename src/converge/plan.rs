@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use self::cancellation::{cancel_at_period_end, cancel_now};
 use super::concern;
 use super::desired::Desired;
-use super::observed::{Observed, Subscription, TenantKey};
+use super::observed::{Customer, Observed, Subscription, TenantKey};
 use super::payment::SetupLink;
 use super::quote::{Quote, QuoteRequest};
 use super::steps::Step;
@@ -228,6 +228,22 @@ pub struct Difference {
     pub class: DriftClass,
 }
 
+/// Everything that the planning of a tenant depends on.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    recorded: &'a Recorded,
+    situation: &'a Situation,
+}
+
+impl<'a> Case<'a> {
+    /// The tenant's customer, once there is one.
+    fn customer(&self) -> Option<&'a Customer> {
+        self.observed.customers.first()
+    }
+}
+
 /// Plans a tenant.
 pub fn tenant(
     desired: &Desired,
@@ -240,8 +256,13 @@ pub fn tenant(
         plan.hold = Some(hold);
         return plan;
     }
-    let customer = observed.customers.first();
-    match customer {
+    let case = Case {
+        desired,
+        observed,
+        recorded,
+        situation,
+    };
+    match case.customer() {
         Some(customer) => plan
             .steps
             .extend(customer::update_customer(desired, customer)),
@@ -255,10 +276,10 @@ pub fn tenant(
     }
     let own = OwnSubscriptions::of(&desired.key, observed, recorded);
     match own.live.as_slice() {
-        [] => subscribe::subscribe(&mut plan, desired, customer, &own, recorded, situation),
+        [] => subscribe::subscribe(&mut plan, case, &own),
         [one] => {
             hold::converge(&mut plan, desired, observed, one, situation.now);
-            running::converge(&mut plan, desired, observed, one, recorded, situation);
+            running::converge(&mut plan, case, one);
             if let Some(at) = concern::next_change(one, &observed.invoices, situation.now) {
                 plan.look_at(at);
             }

@@ -4,6 +4,8 @@ mod change;
 mod dispute;
 mod payment;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -57,12 +57,19 @@ pub(super) struct Paged<R> {
     pub(super) reach: Reach,
 }
 
-impl<R> Default for Paged<R> {
-    fn default() -> Self {
+impl<R> Paged<R> {
+    /// Nothing yet.
+    pub(super) fn within(reach: Reach) -> Self {
         Self {
             found: HashMap::new(),
-            reach: Reach::Account,
+            reach,
         }
+    }
+}
+
+impl<R> Default for Paged<R> {
+    fn default() -> Self {
+        Self::within(Reach::Account)
     }
 }
 

@@ -5,6 +5,7 @@ use miniserde::{Deserialize, json};
 use serde_json::Value;
 use stripe_billing::{
     BillingMeter, BillingMeterEvent, BillingMeterEventAdjustment, BillingMeterEventSummary,
+    BillingPortalConfiguration, BillingPortalSession,
 };
 use stripe_shared::{
     Account, ApiErrors, Charge, CheckoutSession, Customer, CustomerBalanceTransaction,
@@ -39,6 +40,8 @@ fn object(body: &Value) -> Result<(), String> {
         "billing.meter_event" => parse::<BillingMeterEvent>(body),
         "billing.meter_event_adjustment" => parse::<BillingMeterEventAdjustment>(body),
         "billing.meter_event_summary" => parse::<BillingMeterEventSummary>(body),
+        "billing_portal.configuration" => parse::<BillingPortalConfiguration>(body),
+        "billing_portal.session" => parse::<BillingPortalSession>(body),
         "charge" => parse::<Charge>(body),
         "checkout.session" => parse::<CheckoutSession>(body),
         "customer" if deleted => parse::<DeletedCustomer>(body),

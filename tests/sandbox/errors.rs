@@ -187,6 +187,8 @@ async fn every_parameter_stripe_has_is_known_and_no_other() {
     let sandbox = Sandbox::start();
     // Not payment methods: every kind has a parameter of its name there, and the sandbox has cards only.
     let paths = [
+        "/v1/billing_portal/configurations",
+        "/v1/billing_portal/sessions",
         "/v1/checkout/sessions",
         "/v1/customers",
         "/v1/disputes",

@@ -204,6 +204,13 @@ impl Sandbox {
             .await
     }
 
+    /// The customer leaves this test card in a portal session, where it becomes their default; gives the customer.
+    pub(crate) async fn leave_card_in_portal(&self, session: &str, card: &str) -> Value {
+        let path = format!("/portal/{session}");
+        let body = json!({"card": card, "authenticate": true});
+        self.control(Method::POST, &path, body).await
+    }
+
     /// The newest charge of a customer is disputed; `status` is `needs_response`, or `warning_needs_response` for an
     /// inquiry. Gives the dispute.
     pub(crate) async fn open_dispute(&self, customer: &str, status: &str) -> Value {

@@ -3,7 +3,10 @@
 
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+        PostParams,
+    },
 };
 use serde_json::{Value, json};
 
@@ -244,6 +247,32 @@ impl World {
         as_json(self.tenants().get(name).await.expect("reading a tenant"))
     }
 
+    /// Type and reason of every event about a tenant, the oldest first; of a series once.
+    pub(crate) async fn events(&self, name: &str) -> Vec<(String, String)> {
+        self.notes(name)
+            .await
+            .into_iter()
+            .map(|event| (text(&event["type"]), text(&event["reason"])))
+            .collect()
+    }
+
+    /// Every event about a tenant, the oldest first; of a series once.
+    pub(crate) async fn notes(&self, name: &str) -> Vec<Value> {
+        let kind = GroupVersionKind::gvk("events.k8s.io", "v1", "Event");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "events");
+        let events: Api<DynamicObject> =
+            Api::namespaced_with(self.admin.clone(), &self.namespace, &resource);
+        let found = events.list(&ListParams::default()).await;
+        let mut found: Vec<Value> = found
+            .expect("listing events")
+            .into_iter()
+            .map(as_json)
+            .filter(|event| event["regarding"]["name"] == name)
+            .collect();
+        found.sort_by_key(|event| text(&event["eventTime"]));
+        found
+    }
+
     /// All tenants as they are.
     pub(crate) async fn list(&self) -> Vec<Value> {
         let tenants = self
@@ -393,6 +422,10 @@ impl World {
             .await
             .expect("creating a tenant")
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn as_json(object: DynamicObject) -> Value {

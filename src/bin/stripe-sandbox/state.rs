@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::Billing;
+use crate::model::portal::{PortalConfiguration, PortalSession};
 use crate::model::{
     Account, CheckoutSession, Customer, Event, EventRequest, PaymentMethod, Price, Product,
     SetupIntent, WebhookEndpoint,
@@ -138,6 +139,12 @@ pub struct State {
     /// Checkout sessions, those that are over too.
     #[serde(default)]
     pub checkout_sessions: Table<CheckoutSession>,
+    /// What customers may do in the billing portal.
+    #[serde(default)]
+    pub portal_configurations: Table<PortalConfiguration>,
+    /// Customers' ways into the billing portal.
+    #[serde(default)]
+    pub portal_sessions: Table<PortalSession>,
     /// Events.
     pub events: Table<Event>,
     /// Webhook endpoints.
@@ -178,6 +185,8 @@ impl State {
             prices: Table::default(),
             setup_intents: Table::default(),
             checkout_sessions: Table::default(),
+            portal_configurations: Table::default(),
+            portal_sessions: Table::default(),
             events: Table::default(),
             webhook_endpoints: Table::default(),
             billing: Billing::default(),

@@ -218,7 +218,13 @@ impl<'a> Run<'a> {
                 mirror.fold_customer(*found, stamp);
             }
             Changed::Subscription(subscription) => {
+                // The answer says that a payment failed; what the customer is to do, its invoice.
+                let failed = subscription.status.awaits_payment();
+                let customer = failed.then(|| subscription.customer.clone());
                 mirror.fold_subscription(*subscription, stamp);
+                if let Some(customer) = customer {
+                    mirror.refresh_invoices_of(self.session, &customer).await?;
+                }
             }
             Changed::ScheduleOf(_) | Changed::Invoice(_) => {
                 mirror.refresh(self.session, &changed).await?;

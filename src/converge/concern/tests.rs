@@ -1,64 +1,11 @@
 use jiff::ToSpan as _;
 
 use super::*;
+use crate::converge::observed::samples::{open_invoice as open, start, subscription};
 use crate::converge::observed::{CollectionPause, FinalizationError};
-use crate::converge::payment::CollectionMethod;
 
 fn at(hours: i64) -> Timestamp {
-    let start: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-    start + hours.hours()
-}
-
-fn subscription(status: SubscriptionStatus) -> Subscription {
-    Subscription {
-        id: "sub_1".into(),
-        customer: "cus_1".into(),
-        key: None,
-        status,
-        currency: "usd".into(),
-        items: Vec::new(),
-        cancel_at_period_end: false,
-        cancel_at: None,
-        start_date: at(0),
-        created: at(0),
-        trial_start: None,
-        trial_end: None,
-        schedule: None,
-        automatic_tax: false,
-        discounts: Vec::new(),
-        canceled_by_manifest: false,
-        collection_paused: None,
-        held: None,
-        declared_trial: None,
-        reminded_of: None,
-        if_no_payment_method: None,
-        collection: CollectionMethod::Automatic,
-        pause: None,
-        default_payment_method: None,
-        test_clock: None,
-    }
-}
-
-fn open() -> Invoice {
-    Invoice {
-        id: "in_1".into(),
-        customer: "cus_1".into(),
-        subscription: Some("sub_1".into()),
-        status: InvoiceStatus::Open,
-        amount: 9900,
-        currency: "usd".into(),
-        billing_reason: "subscription_cycle".into(),
-        created: at(0),
-        auto_advance: true,
-        finalizes_at: None,
-        attempt_count: 1,
-        next_payment_attempt: None,
-        due_date: None,
-        hosted_url: Some("https://pay.example/in_1".into()),
-        finalization_error: None,
-        tax: InvoiceTax::Fine,
-        awaits: Awaits::PaymentMethod,
-    }
+    start() + hours.hours()
 }
 
 fn draft() -> Invoice {
@@ -290,6 +237,18 @@ fn the_worst_comes_first_and_of_the_same_the_oldest() {
 fn what_was_never_paid_stays_a_concern_after_the_end() {
     assert_eq!(matters(Canceled, &[open()], at(1)), [Matter::Unpaid]);
     assert_eq!(matters(Canceled, &[draft()], at(500)), []);
+}
+
+#[test]
+fn what_was_held_when_the_subscription_ended_is_for_a_person_to_decide() {
+    let ended = Subscription {
+        held: Some(crate::converge::observed::HoldMark::read("du_1@0")),
+        ..subscription(Canceled)
+    };
+    let drafts = [draft()];
+    let found = concerns(&ended, &drafts, at(1));
+    assert_eq!(found[0].matter, Matter::StuckInDraft);
+    assert!(found[0].message.contains("held back for a dispute"));
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub enum InvoiceTax {
     Failed,
 }
 
-/// What the payment of an invoice waits for (the status of its PaymentIntent).
+/// What the payment of an invoice waits for (the status of its `PaymentIntent`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Awaits {
     /// Nothing that is known.

@@ -4,9 +4,7 @@
 //! default is charged. So while one is missing, what is attached is asked for (one request), made
 //! the default if there is something, and otherwise the customer gets a page to leave one.
 
-use jiff::Timestamp;
-
-use super::{Ask, Attached, Hold, Plan, Recorded, Situation, guards};
+use super::{Ask, Attached, Case, Hold, Plan, guards};
 use crate::api::{PaymentRequirement, reason};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Customer, Subscription, SubscriptionStatus};
@@ -48,17 +46,10 @@ fn is_charged_automatically(desired: &Desired) -> bool {
 }
 
 /// Holds for want of a payment method, and does what can be done about that.
-pub(super) fn await_method(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    recorded: &Recorded,
-    situation: &Situation,
-    what_waits: &str,
-) {
-    ask_for_method(plan, desired, customer, recorded, situation);
-    let who = customer.map_or("the customer", |c| c.id.as_str());
-    let link = if desired.payment.return_url.is_some() {
+pub(super) fn await_method(plan: &mut Plan, case: Case<'_>, what_waits: &str) {
+    ask_for_method(plan, case);
+    let who = case.customer().map_or("the customer", |c| c.id.as_str());
+    let link = if case.desired.payment.return_url.is_some() {
         "give the customer the page in status.payment.setupUrl"
     } else {
         "there is no page for the customer to leave one, because neither spec.payment.returnUrl nor \
@@ -71,43 +62,33 @@ pub(super) fn await_method(
 }
 
 /// Finds a payment method that was left, or has a page made on which to leave one.
-pub(super) fn ask_for_method(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+fn ask_for_method(plan: &mut Plan, case: Case<'_>) {
     // The step that makes the customer comes first.
-    let Some(customer) = customer else { return };
-    match &situation.attached {
+    let Some(customer) = case.customer() else {
+        return;
+    };
+    match &case.situation.attached {
         None => plan.ask = Some(Ask::PaymentMethods(customer.id.clone())),
         Some(Attached::Latest(method)) => plan.steps.push(Step::SetDefaultPaymentMethod {
             customer: customer.id.clone(),
             payment_method: method.clone(),
         }),
-        Some(Attached::Nothing) => offer_page(plan, desired, customer, recorded, situation.wall),
+        Some(Attached::Nothing) => offer_page(plan, case, customer),
     }
 }
 
 /// The page that was made, as long as it is good; else another one.
-fn offer_page(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: &Customer,
-    recorded: &Recorded,
-    wall: Timestamp,
-) {
-    let made = recorded.setup.as_ref();
-    if let Some(good) = made.filter(|made| wall < made.expires_at) {
+fn offer_page(plan: &mut Plan, case: Case<'_>, customer: &Customer) {
+    let made = case.recorded.setup.as_ref();
+    if let Some(good) = made.filter(|made| case.situation.wall < made.expires_at) {
         plan.look_at(good.expires_at);
         plan.setup = Some(good.clone());
         return;
     }
-    if let Some(return_url) = &desired.payment.return_url {
+    if let Some(return_url) = &case.desired.payment.return_url {
         plan.steps.push(Step::CreateSetupSession {
             customer: customer.id.clone(),
-            currency: desired.offer.base.currency.clone(),
+            currency: case.desired.offer.base.currency.clone(),
             return_url: return_url.clone(),
             basis: made.map_or_else(String::new, |made| made.session.clone()),
         });
@@ -116,29 +97,23 @@ fn offer_page(
 
 /// Asks for a payment method while a trial runs, from the reminder on: before that it is not urgent,
 /// and asking takes requests.
-pub(super) fn before_trial_end(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+pub(super) fn before_trial_end(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
     let Some(end) = subscription.trial_end else {
         return;
     };
+    let desired = case.desired;
     let wanted = desired.payment.requirement != PaymentRequirement::NotRequired
         && is_charged_automatically(desired)
-        && method(customer, Some(subscription)).is_none()
+        && method(case.customer(), Some(subscription)).is_none()
         && !subscription.is_ending();
     if subscription.status != SubscriptionStatus::Trialing || !wanted {
         return;
     }
     let from = desired.trial_ending.asks_from(end);
-    if situation.now < from {
+    if case.situation.now < from {
         plan.look_at(from);
     } else {
-        ask_for_method(plan, desired, customer, recorded, situation);
+        ask_for_method(plan, case);
     }
 }
 

@@ -1,50 +1,67 @@
 //! One live subscription: bringing it in line.
 
 use super::cancellation::{cancel_at_period_end, cancel_now, undo_or_report_cancellation};
-use super::{Hold, Plan, Recorded, Situation, change, guards, payment, schedule, tax, trial};
+use super::{Case, Hold, Plan, Recorded, change, guards, payment, schedule, tax, trial};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{Observed, Subscription, SubscriptionStatus};
+use crate::converge::observed::{Subscription, SubscriptionStatus};
 use crate::converge::steps::{Change, Step};
 
 /// One live subscription: bring it in line.
-pub(super) fn converge(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
-    let customer = observed.customers.first();
+pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
     // What was recorded of a subscription that has ended since says nothing about its successor.
-    let is_recorded = recorded.subscription_id.as_ref() == Some(&subscription.id);
     let unrecorded = Recorded {
-        setup: recorded.setup.clone(),
+        setup: case.recorded.setup.clone(),
         ..Recorded::default()
     };
-    let recorded = if is_recorded { recorded } else { &unrecorded };
-    let claimed = schedule::claimed(&desired.key, subscription, recorded);
+    let is_recorded = case.recorded.subscription_id.as_ref() == Some(&subscription.id);
+    let recorded = if is_recorded {
+        case.recorded
+    } else {
+        &unrecorded
+    };
+    let case = Case { recorded, ..case };
+    let claimed = schedule::claimed(&case.desired.key, subscription, recorded);
     let subscription = claimed.as_ref().unwrap_or(subscription);
-    if subscription.key.as_ref() != Some(&desired.key) {
-        let have = subscription.key.as_ref().map_or("", |key| &key.tenant);
-        plan.steps.push(Step::RestoreIdentity {
-            subscription: subscription.id.clone(),
-            declared_trial: subscription
-                .declared_trial
-                .unwrap_or(desired.trial.declared()),
-            changes: vec![Change::new(
-                "subscription.metadata",
-                have,
-                &desired.key.tenant,
-            )],
-        });
+    restore_identity(plan, case.desired, subscription);
+    if end_or_go_on(plan, case.desired, subscription) == Goes::On {
+        bring_in_line(plan, case, subscription);
     }
+}
+
+fn restore_identity(plan: &mut Plan, desired: &Desired, subscription: &Subscription) {
+    if subscription.key.as_ref() == Some(&desired.key) {
+        return;
+    }
+    let have = subscription.key.as_ref().map_or("", |key| &key.tenant);
+    plan.steps.push(Step::RestoreIdentity {
+        subscription: subscription.id.clone(),
+        declared_trial: subscription
+            .declared_trial
+            .unwrap_or(desired.trial.declared()),
+        changes: vec![Change::new(
+            "subscription.metadata",
+            have,
+            &desired.key.tenant,
+        )],
+    });
+}
+
+/// Whether a subscription goes on, so that there is more to bring in line.
+#[derive(PartialEq, Eq)]
+enum Goes {
+    On,
+    NoFurther,
+}
+
+/// Ends it, lets it end, or takes that back, as the manifest says.
+fn end_or_go_on(plan: &mut Plan, desired: &Desired, subscription: &Subscription) -> Goes {
     let before = plan.steps.len();
     match desired.lifecycle {
         Lifecycle::Canceled => {
             let steps = schedule::released(&desired.key, subscription, cancel_now(subscription));
-            return plan.steps.extend(steps);
+            plan.steps.extend(steps);
+            return Goes::NoFurther;
         }
         Lifecycle::CancelAtPeriodEnd => {
             let steps = cancel_at_period_end(subscription);
@@ -54,12 +71,11 @@ pub(super) fn converge(
         Lifecycle::Active => undo_or_report_cancellation(plan, subscription),
     }
     // Stripe lets only the schedule decide when a subscription ends that it governs.
-    if let Some(hold) =
-        guards::schedule(&desired.key, subscription).filter(|_| plan.steps.len() > before)
-    {
+    let governed = guards::schedule(&desired.key, subscription);
+    if let Some(hold) = governed.filter(|_| plan.steps.len() > before) {
         plan.steps.truncate(before);
         plan.hold = Some(hold);
-        return;
+        return Goes::NoFurther;
     }
     if subscription.status == SubscriptionStatus::Incomplete {
         plan.hold = Some(Hold::waiting(
@@ -70,25 +86,30 @@ pub(super) fn converge(
                 subscription.id
             ),
         ));
-        return;
+        return Goes::NoFurther;
     }
-    if let Some(hold) = tax::converge(plan, desired, customer, subscription) {
+    Goes::On
+}
+
+/// Taxes, payment, what is sold, and the trial.
+fn bring_in_line(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
+    let desired = case.desired;
+    let blocked = tax::converge(plan, desired, case.customer(), subscription)
+        .or_else(|| payment::converge_collection(plan, desired, subscription));
+    if let Some(hold) = blocked {
         plan.hold = Some(hold);
         return;
     }
-    if let Some(hold) = payment::converge_collection(plan, desired, subscription) {
-        plan.hold = Some(hold);
-        return;
-    }
-    if subscription.status == SubscriptionStatus::Paused && desired.lifecycle == Lifecycle::Active {
-        trial::resume(plan, desired, observed, subscription, recorded, situation);
+    let active = desired.lifecycle == Lifecycle::Active;
+    if active && subscription.status == SubscriptionStatus::Paused {
+        trial::resume(plan, case, subscription);
         // What is sold is looked at when it goes on.
         if plan.hold.is_some() || plan.ask.is_some() || !plan.steps.is_empty() {
             return;
         }
     }
-    change::converge(plan, desired, subscription, recorded, situation);
-    if plan.hold.is_none() && desired.lifecycle == Lifecycle::Active {
-        trial::converge(plan, desired, customer, subscription, recorded, situation);
+    change::converge(plan, desired, subscription, case.recorded, case.situation);
+    if active && plan.hold.is_none() {
+        trial::converge(plan, case, subscription);
     }
 }

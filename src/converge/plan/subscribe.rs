@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::payment::{self, TrialAhead};
 use super::trial::{if_no_payment_method, too_long};
-use super::{Hold, OwnSubscriptions, Plan, Recorded, Situation, acknowledge, tax};
+use super::{Case, Hold, OwnSubscriptions, Plan, acknowledge, tax};
 use crate::api::{Lifecycle, reason};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Customer, SubscriptionStatus};
@@ -12,14 +12,8 @@ use crate::converge::steps::{FirstPayment, NewSubscription, Step, TrialStart};
 use crate::converge::trial::DeclaredTrial;
 
 /// No live subscription: whether to make one.
-pub(super) fn subscribe(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    own: &OwnSubscriptions<'_>,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+pub(super) fn subscribe(plan: &mut Plan, case: Case<'_>, own: &OwnSubscriptions<'_>) {
+    let (desired, customer) = (case.desired, case.customer());
     if desired.lifecycle != Lifecycle::Active {
         plan.steps.extend(own.unacknowledged().map(acknowledge));
         return;
@@ -28,7 +22,7 @@ pub(super) fn subscribe(
         plan.hold = Some(hold);
         return;
     }
-    let trial = match trial_start(desired, own, situation.now) {
+    let trial = match trial_start(desired, own, case.situation.now) {
         Ok(trial) => trial,
         Err(hold) => {
             plan.hold = Some(hold);
@@ -43,7 +37,7 @@ pub(super) fn subscribe(
     };
     if method.is_none() && payment::is_needed_to_begin(desired, ahead) {
         let what = "the subscription begins";
-        payment::await_method(plan, desired, customer, recorded, situation, what);
+        payment::await_method(plan, case, what);
         return;
     }
     let automatic_tax = match tax::for_newcomer(desired, customer) {

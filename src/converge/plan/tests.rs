@@ -150,11 +150,11 @@ fn mark() -> HoldMark {
     }
 }
 
-fn pause(behavior: &str) -> Option<CollectionPause> {
-    Some(CollectionPause {
+fn pause(behavior: &str) -> CollectionPause {
+    CollectionPause {
         behavior: behavior.into(),
         resumes_at: None,
-    })
+    }
 }
 
 fn dispute(id: &str, status: DisputeStatus) -> Dispute {

@@ -3,12 +3,10 @@
 use jiff::{Timestamp, ToSpan as _};
 
 use super::payment::{self, TrialAhead};
-use super::{Difference, Hold, Plan, Recorded, Situation, guards};
+use super::{Case, Difference, Hold, Plan, guards};
 use crate::api::{DriftClass, IfNoPaymentMethod, PaymentRequirement, reason};
 use crate::converge::desired::Desired;
-use crate::converge::observed::{
-    Customer, InvoiceStatus, Observed, Pause, Subscription, SubscriptionStatus,
-};
+use crate::converge::observed::{InvoiceStatus, Pause, Subscription, SubscriptionStatus};
 use crate::converge::payment::CollectionMethod;
 use crate::converge::steps::{Change, Step};
 use crate::converge::trial::{DeclaredTrial, LONGEST, TrialTerms};
@@ -38,23 +36,16 @@ pub(super) fn too_long(end: Timestamp, now: Timestamp) -> Option<Hold> {
 }
 
 /// A running trial: brings its end and its ending in line, reminds, and asks for a payment method.
-pub(super) fn converge(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
     if subscription.status != SubscriptionStatus::Trialing {
         return;
     }
-    set_ending(plan, desired, subscription);
-    move_end(plan, desired, customer, subscription, recorded, situation);
+    set_ending(plan, case.desired, subscription);
+    move_end(plan, case, subscription);
     // What is reminded of is the end as it is going to be.
     if plan.steps.is_empty() && plan.hold.is_none() {
-        remind(plan, desired, customer, subscription, situation.now);
-        payment::before_trial_end(plan, desired, customer, subscription, recorded, situation);
+        remind(plan, case, subscription);
+        payment::before_trial_end(plan, case, subscription);
     }
 }
 
@@ -81,14 +72,8 @@ fn set_ending(plan: &mut Plan, desired: &Desired, subscription: &Subscription) {
     }
 }
 
-fn move_end(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+fn move_end(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
+    let (desired, now) = (case.desired, case.situation.now);
     let (Some(current_end), TrialTerms::Tenant(wanted)) = (subscription.trial_end, desired.trial)
     else {
         return;
@@ -104,17 +89,16 @@ fn move_end(
     let Some(end) = wanted.end(subscription.start_date) else {
         return;
     };
-    let ends_now = end <= situation.now;
+    let ends_now = end <= now;
     if ends_now
         && payment::is_needed_to_begin(desired, TrialAhead::No)
-        && payment::method(customer, Some(subscription)).is_none()
+        && payment::method(case.customer(), Some(subscription)).is_none()
     {
         let what = format!("the trial of {} is ended", subscription.id);
-        payment::await_method(plan, desired, customer, recorded, situation, &what);
+        payment::await_method(plan, case, &what);
         return;
     }
-    let blocked =
-        too_long(end, situation.now).or_else(|| guards::schedule(&desired.key, subscription));
+    let blocked = too_long(end, now).or_else(|| guards::schedule(&desired.key, subscription));
     if let Some(hold) = blocked {
         plan.hold = Some(hold);
         return;
@@ -148,17 +132,12 @@ fn moved(
 
 /// Reminds once of each end a trial is given. Computed from the end and not from Stripe's
 /// `trial_will_end`, which also comes when a trial is cut short.
-fn remind(
-    plan: &mut Plan,
-    desired: &Desired,
-    customer: Option<&Customer>,
-    subscription: &Subscription,
-    now: Timestamp,
-) {
+fn remind(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
+    let now = case.situation.now;
     let Some(end) = subscription.trial_end else {
         return;
     };
-    let Some(at) = desired.trial_ending.reminder(end) else {
+    let Some(at) = case.desired.trial_ending.reminder(end) else {
         return;
     };
     // Who has cancelled knows that it ends.
@@ -171,7 +150,7 @@ fn remind(
     }
     let then = if subscription.collection != CollectionMethod::Automatic {
         "invoices are sent from then on"
-    } else if payment::method(customer, Some(subscription)).is_some() {
+    } else if payment::method(case.customer(), Some(subscription)).is_some() {
         "the payment method on file is charged from then on"
     } else {
         match subscription.if_no_payment_method {
@@ -193,14 +172,7 @@ fn remind(
 
 /// A subscription that stands still: goes on once there is a payment method, unless it was somebody
 /// else who paused it.
-pub(super) fn resume(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    subscription: &Subscription,
-    recorded: &Recorded,
-    situation: &Situation,
-) {
+pub(super) fn resume(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
     if subscription.pause == Some(Pause::Other) {
         plan.reported.push(Difference {
             field: "subscription.status".into(),
@@ -211,7 +183,7 @@ pub(super) fn resume(
         return;
     }
     // It was resumed, and goes on when that is paid. Stripe voids what is not within 23 hours.
-    let open = observed.invoices.iter().find(|invoice| {
+    let open = case.observed.invoices.iter().find(|invoice| {
         invoice.status == InvoiceStatus::Open
             && invoice.subscription.as_ref() == Some(&subscription.id)
     });
@@ -225,8 +197,7 @@ pub(super) fn resume(
         ));
         return;
     }
-    let customer = observed.customers.first();
-    match payment::method(customer, Some(subscription)) {
+    match payment::method(case.customer(), Some(subscription)) {
         Some(method) => plan.steps.push(Step::Resume {
             subscription: subscription.id.clone(),
             payment_method: method.to_owned(),
@@ -236,7 +207,7 @@ pub(super) fn resume(
                 "{} was paused when its trial ended, and goes on",
                 subscription.id
             );
-            payment::await_method(plan, desired, customer, recorded, situation, &what);
+            payment::await_method(plan, case, &what);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::stripe::views::{
     DisputeView, FraudWarningView, InvoicePaymentView, InvoiceView, ListView,
 };
 
-/// What an invoice's payment waits for is known to its PaymentIntent. Four levels are the most that
+/// What an invoice's payment waits for is known to its `PaymentIntent`. Four levels are the most that
 /// Stripe expands.
 const PAYMENT_OF_INVOICE: &str = "payments.data.payment.payment_intent";
 const PAYMENT: &str = "data.payment.payment_intent";
@@ -79,9 +79,10 @@ impl Session {
                     .await?;
                 for invoice in page.items {
                     let is_open = invoice.status == InvoiceStatus::Open;
-                    let whole = match is_open {
-                        true => self.invoice(&invoice.id).await?,
-                        false => None,
+                    let whole = if is_open {
+                        self.invoice(&invoice.id).await?
+                    } else {
+                        None
                     };
                     found.push(whole.unwrap_or(invoice));
                 }

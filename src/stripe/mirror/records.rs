@@ -31,6 +31,18 @@ impl Mirror {
         Ok(self.fold_or_forget(invoice, id, &stamp))
     }
 
+    /// Reads a customer's unsettled invoices again. Gives the tenants concerned. To be called after a
+    /// change that may have left one open.
+    pub async fn refresh_invoices_of(
+        &self,
+        session: &Session,
+        customer: &str,
+    ) -> Result<Vec<TenantKey>, Error> {
+        let stamp = self.stamp(session);
+        let invoices = session.unsettled_invoices_of(customer).await?;
+        Ok(self.fold_invoices_of(customer, invoices, &stamp))
+    }
+
     /// Reads a dispute again. Gives the tenants concerned. To be called when an event names it.
     pub async fn refresh_dispute(
         &self,
@@ -39,8 +51,10 @@ impl Mirror {
     ) -> Result<Vec<TenantKey>, Error> {
         let stamp = self.stamp(session);
         let dispute = match session.dispute(id).await? {
-            Some(disputed) => Some(self.with_invoice(session, disputed).await?),
-            None => None,
+            Some(disputed) if self.knows_customer(&disputed.dispute.customer) => {
+                Some(self.with_invoice(session, disputed).await?)
+            }
+            _ => None,
         };
         Ok(self.fold_or_forget(dispute, id, &stamp))
     }
@@ -184,43 +198,37 @@ impl Mirror {
         };
         let is_own =
             |customer: &str| scan.customers.contains_key(customer) || self.knows_customer(customer);
-        let mut disputed: Vec<(u64, Disputed)> = Vec::new();
+        let mut own: Vec<(u64, Disputed)> = Vec::new();
         let ask = |after: Option<String>| async move {
             let sent = self.tick();
             let list = session.list_disputes(since, after.as_deref());
             Ok((sent, list.await?))
         };
         all_pages(ask, |sent, page| {
-            let own = page.into_iter().filter(|d| is_own(&d.dispute.customer));
-            disputed.extend(own.map(|d| (sent, d)));
+            let kept = page.into_iter().filter(|d| is_own(&d.dispute.customer));
+            own.extend(kept.map(|d| (sent, d)));
             Ok(())
         })
         .await?;
-        let mut disputes = HashMap::new();
-        for (sent, disputed) in disputed {
+        let mut disputes = Paged::within(reach.clone());
+        for (sent, disputed) in own {
             let dispute = self.with_invoice(session, disputed).await?;
-            disputes.insert(dispute.id.as_str().into(), (sent, dispute));
+            let id = dispute.id.as_str().into();
+            disputes.found.insert(id, (sent, dispute));
         }
-        let mut warnings = HashMap::new();
+        let mut warnings = Paged::within(reach);
         let ask = |after: Option<String>| async move {
             let sent = self.tick();
             let list = session.list_fraud_warnings(since, after.as_deref());
             Ok((sent, list.await?))
         };
         all_pages(ask, |sent, page| {
-            let own = page.into_iter().filter(|w| is_own(w.customer()));
-            warnings.extend(own.map(|w| (w.id.as_str().into(), (sent, w))));
+            let kept = page.into_iter().filter(|w| is_own(w.customer()));
+            let kept = kept.map(|w| (w.id.as_str().into(), (sent, w)));
+            warnings.found.extend(kept);
             Ok(())
         })
         .await?;
-        let disputes = Paged {
-            found: disputes,
-            reach: reach.clone(),
-        };
-        let warnings = Paged {
-            found: warnings,
-            reach,
-        };
         Ok((disputes, warnings))
     }
 

@@ -1,4 +1,5 @@
 mod changes;
+mod collection;
 mod payment;
 
 use super::*;

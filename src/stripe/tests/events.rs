@@ -5,7 +5,7 @@ use crate::stripe::{EventCursor, Inbox, Mirror, Missed, Outcome, Poll, Session};
 
 use super::mirror::subscriptions;
 use super::shelf::{
-    Shelf, customer, event, served, subscription, tenant, two_tenants_and_a_stranger,
+    Shelf, customer, dispute, event, served, subscription, tenant, two_tenants_and_a_stranger,
 };
 
 /// A mirror that has been scanned, its inbox, and a cursor from before.
@@ -153,17 +153,14 @@ async fn a_dispute_names_its_tenant_through_the_charge() {
     let (mirror, inbox, mut cursor) = listed(&session).await;
     {
         let mut shelf = shelf.lock().unwrap();
-        let charge = r#"{"id":"ch_1","object":"charge","customer":"cus_b"}"#;
-        let dispute = format!(
-            r#"{{"id":"dp_1","object":"dispute","amount":9900,"currency":"usd","status":"needs_response",
-            "reason":"fraudulent","created":1,"charge":{charge}}}"#
-        );
         happen(
             &mut shelf,
             "evt_2",
             r#"{"id":"dp_1","object":"dispute","charge":"ch_1"}"#,
         );
-        shelf.disputes.push(("dp_1", dispute));
+        shelf
+            .disputes
+            .push(("dp_1", dispute("dp_1", "cus_b", "needs_response")));
     }
     cursor.poll(&session, &mirror, &inbox).await.unwrap();
     assert_eq!(empty(&inbox, &session, &mirror).await, [tenant("bolt")]);

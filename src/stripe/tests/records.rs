@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, mpsc};
 
-use super::shelf::{Shelf, served, tenant, two_tenants_and_a_stranger};
+use super::shelf::{Shelf, dispute, served, tenant, two_tenants_and_a_stranger};
 use crate::converge::observed::{Awaits, DisputeStatus, InvoiceStatus, InvoiceTax, Observed};
 use crate::stripe::Mirror;
 use crate::stripe::scripted::{Reply, Scripted, account, page};
@@ -17,14 +17,6 @@ fn payment(id: &str, invoice: &str, status: &str) -> String {
     format!(
         r#"{{"id":"{id}","object":"invoice_payment","invoice":"{invoice}","status":"open",
         "payment":{{"type":"payment_intent","payment_intent":{{"id":"pi_1","status":"{status}"}}}}}}"#
-    )
-}
-
-fn dispute(id: &str, customer: &str, status: &str) -> String {
-    format!(
-        r#"{{"id":"{id}","object":"dispute","status":"{status}","reason":"fraudulent","amount":9900,"currency":"usd",
-        "created":5,"payment_intent":"pi_1","evidence_details":{{"due_by":90}},
-        "charge":{{"id":"ch_1","object":"charge","customer":"{customer}"}}}}"#
     )
 }
 

@@ -33,6 +33,14 @@ pub(super) fn subscription(id: &str, customer: &str, tenant: &str) -> String {
     )
 }
 
+pub(super) fn dispute(id: &str, customer: &str, status: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","object":"dispute","status":"{status}","reason":"fraudulent","amount":9900,"currency":"usd",
+        "created":5,"payment_intent":"pi_1","evidence_details":{{"due_by":90}},
+        "charge":{{"id":"ch_1","object":"charge","customer":"{customer}"}}}}"#
+    )
+}
+
 pub(super) fn event(id: &str, object: &str) -> String {
     // Stripe forgets old ones.
     let created = jiff::Timestamp::now().as_second();

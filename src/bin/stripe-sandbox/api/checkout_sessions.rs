@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::customers;
-use crate::engine::checkout;
-use crate::model::{CheckoutSession, CheckoutStatus, Metadata, SetupIntent};
+use crate::engine::{checkout, setups};
+use crate::model::{CheckoutSession, CheckoutStatus, Metadata};
 use crate::state::{State, token};
 use crate::wire::{
     Expansion, Field, Params, Request, Route, Shape, StripeError, clearable, created_matches, get,
@@ -201,28 +201,10 @@ fn allowed_types(params: &Params) -> Result<Option<Vec<String>>, StripeError> {
 
 /// Makes the session's setup intent, and returns its id.
 fn set_up(state: &mut State, session: &CheckoutSession, params: &Params) -> String {
-    let id = state.new_id("seti");
     let mut metadata = Metadata::new();
     params.assign_metadata("setup_intent_data.metadata", &mut metadata);
-    let intent = SetupIntent {
-        client_secret: format!("{id}_secret_{}", token(25)),
-        created: session.created,
-        livemode: session.livemode,
-        automatic_payment_methods: Some(json!({ "allow_redirects": "always", "enabled": true })),
-        customer: session.customer.clone(),
-        description: params
-            .text("setup_intent_data.description")
-            .map(str::to_owned),
-        metadata,
-        usage: "off_session".to_owned(),
-        id,
-        ..SetupIntent::default()
-    };
-    let id = intent.id.clone();
-    let rendered = intent.render();
-    state.setup_intents.insert(id.clone(), intent);
-    state.emit("setup_intent.created", rendered, None);
-    id
+    let description = params.text("setup_intent_data.description");
+    setups::begin(state, session.customer.as_deref(), description, metadata)
 }
 
 fn update(state: &mut State, request: &Request) -> Result<Value, StripeError> {

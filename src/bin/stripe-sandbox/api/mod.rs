@@ -2,6 +2,7 @@
 
 mod account;
 mod balance_transactions;
+mod billing_portal;
 mod checkout_sessions;
 mod customer_fields;
 pub mod customers;
@@ -29,6 +30,7 @@ use crate::wire::{Expansion, Method, Route};
 const ROUTES: &[&[Route]] = &[
     account::ROUTES,
     balance_transactions::ROUTES,
+    billing_portal::ROUTES,
     checkout_sessions::ROUTES,
     customers::ROUTES,
     disputes::ROUTES,
@@ -52,6 +54,7 @@ const ROUTES: &[&[Route]] = &[
 const EXPANSIONS: &[&[Expansion]] = &[
     account::EXPANSIONS,
     balance_transactions::EXPANSIONS,
+    billing_portal::EXPANSIONS,
     checkout_sessions::EXPANSIONS,
     customers::EXPANSIONS,
     disputes::EXPANSIONS,

@@ -59,6 +59,7 @@ pub fn router() -> Router<App> {
         .route("/_sandbox/dashboard", post(dashboard))
         .route("/_sandbox/webhooks", post(webhooks::change))
         .route("/_sandbox/webhooks/flush", post(webhooks::flush))
+        .route("/_sandbox/portal/{id}", post(customers::portal))
         .route("/_sandbox/state", get(counts))
         .route("/_sandbox/settings", get(settings).post(change_settings))
 }

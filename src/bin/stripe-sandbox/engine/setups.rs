@@ -1,14 +1,18 @@
 //! Setting up a card without charging it: the attempt, and the authentication its issuer may ask for.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::payment_methods::{attach, declined};
-use crate::model::{CardBehavior, PaymentMethod, SetupIntent, SetupIntentStatus as Status};
-use crate::state::State;
+use crate::model::{
+    CardBehavior, Metadata, PaymentMethod, SetupIntent, SetupIntentStatus as Status,
+};
+use crate::state::{State, token};
 use crate::wire::StripeError;
 
 /// How a customer fares with whom their card's issuer asks to prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "bool")]
 pub enum Authentication {
     /// They did.
     Passed,
@@ -16,11 +20,36 @@ pub enum Authentication {
     Failed,
 }
 
-impl Authentication {
-    /// What a yes or no means.
-    pub fn from_flag(passed: bool) -> Self {
+impl From<bool> for Authentication {
+    fn from(passed: bool) -> Self {
         if passed { Self::Passed } else { Self::Failed }
     }
+}
+
+/// Makes an intent for a card to be left on a page of Stripe's. Returns its id.
+pub fn begin(
+    state: &mut State,
+    customer: Option<&str>,
+    description: Option<&str>,
+    metadata: Metadata,
+) -> String {
+    let id = state.new_id("seti");
+    let intent = SetupIntent {
+        client_secret: format!("{id}_secret_{}", token(25)),
+        id: id.clone(),
+        created: state.wall_clock(),
+        livemode: state.livemode,
+        automatic_payment_methods: Some(json!({ "allow_redirects": "always", "enabled": true })),
+        customer: customer.map(str::to_owned),
+        description: description.map(str::to_owned),
+        metadata,
+        usage: "off_session".to_owned(),
+        ..SetupIntent::default()
+    };
+    let rendered = intent.render();
+    state.setup_intents.insert(id.clone(), intent);
+    state.emit("setup_intent.created", rendered, None);
+    id
 }
 
 /// Tries the payment method of an intent that may be confirmed.

@@ -13,6 +13,7 @@ mod invoice_payment;
 mod meter;
 pub mod payment_intent;
 mod payment_method;
+pub mod portal;
 mod price;
 mod product;
 pub mod schedule;

@@ -39,7 +39,7 @@ prop_compose! {
         for (at, subscription) in observed.subscriptions.iter_mut().enumerate() {
             // Stripe lets nobody pause what is not paid for the first time.
             if subscription.status != SubscriptionStatus::Incomplete {
-                subscription.collection_paused = behaviors[at].and_then(pause);
+                subscription.collection_paused = behaviors[at].map(pause);
                 subscription.held = marked[at].then(mark);
             }
         }
@@ -64,7 +64,7 @@ pub(super) fn held_or_let_go(
     let own: Vec<&Subscription> = after.subscriptions.iter().filter(is_own).collect();
     let was = |id: &str| before.subscriptions.iter().find(|s| s.id == *id);
     let is_ours = |s: &Subscription| {
-        let keeps = s.collection_paused == pause("keep_as_draft");
+        let keeps = s.collection_paused == Some(pause("keep_as_draft"));
         s.held.is_some() && (keeps || s.collection_paused.is_none())
     };
     for (before, after) in before.invoices.iter().zip(&after.invoices) {
@@ -100,7 +100,7 @@ pub(super) fn held_or_let_go(
             prop_assert_eq!(&one.collection_paused, &paused);
         }
         Some(seen) if hold && seen.disputes.iter().any(|d| d.status.is_open()) => {
-            prop_assert_eq!(&one.collection_paused, &pause("keep_as_draft"));
+            prop_assert_eq!(&one.collection_paused, &Some(pause("keep_as_draft")));
             prop_assert!(one.held.is_some(), "held without a mark");
         }
         _ => {
@@ -119,11 +119,11 @@ pub(super) fn held_or_let_go(
     Ok(())
 }
 
-fn disputed(status: DisputeStatus) -> Option<Disputes> {
-    Some(Disputes {
+fn disputed(status: DisputeStatus) -> Disputes {
+    Disputes {
         disputes: vec![dispute("du_1", status)],
         warnings: Vec::new(),
-    })
+    }
 }
 
 fn holding() -> Desired {
@@ -135,15 +135,15 @@ fn holding() -> Desired {
 
 fn held() -> Subscription {
     Subscription {
-        collection_paused: pause("keep_as_draft"),
+        collection_paused: Some(pause("keep_as_draft")),
         held: Some(mark()),
         ..active()
     }
 }
 
-fn observed(subscription: Subscription, disputes: Option<Disputes>) -> Observed {
+fn observed(subscription: Subscription, disputes: impl Into<Option<Disputes>>) -> Observed {
     Observed {
-        disputes,
+        disputes: disputes.into(),
         ..with(vec![subscription])
     }
 }
@@ -212,7 +212,7 @@ fn a_manifest_that_no_longer_says_hold_lets_go_at_once() {
 fn a_second_dispute_keeps_holding_when_the_first_is_decided() {
     let mut both = disputed(DisputeStatus::Lost);
     let second = dispute("du_2", DisputeStatus::NeedsResponse);
-    both.as_mut().unwrap().disputes.push(second);
+    both.disputes.push(second);
     assert_idle(&plan_of(&holding(), &observed(held(), both)));
 }
 
@@ -262,7 +262,7 @@ fn drafts_of_others_are_left_alone() {
 #[test]
 fn somebody_elses_pause_is_respected_and_reported_whether_or_not_something_is_disputed() {
     let paused = Subscription {
-        collection_paused: pause("void"),
+        collection_paused: Some(pause("void")),
         ..active()
     };
     for status in [DisputeStatus::NeedsResponse, DisputeStatus::Won] {
@@ -277,7 +277,7 @@ fn somebody_elses_pause_is_respected_and_reported_whether_or_not_something_is_di
 #[test]
 fn a_hold_that_somebody_changed_into_another_pause_is_theirs() {
     let changed = Subscription {
-        collection_paused: pause("mark_uncollectible"),
+        collection_paused: Some(pause("mark_uncollectible")),
         ..held()
     };
     let plan = plan_of(&holding(), &observed(changed, disputed(DisputeStatus::Won)));
