@@ -179,6 +179,18 @@ impl Pointer {
     }
 }
 
+impl Mirror {
+    /// What an event points at, if that is anything that is kept here.
+    pub(super) fn pointer(&self, event: &Event) -> Option<Pointer> {
+        Pointer::of(event, self.read().owner())
+    }
+
+    /// The tenants that a customer or subscription concerns, as far as is known.
+    fn tenants_of(&self, id: &str) -> Vec<TenantKey> {
+        self.read().concerned(id).into_iter().collect()
+    }
+}
+
 async fn read_customer(
     id: &str,
     session: &Session,
