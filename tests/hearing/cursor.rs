@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::control_plane::{ControlPlane, SYSTEM_NAMESPACE};
 use crate::support::{eventually, world::World};
-use crate::{NEVER, change_customer, events, listening_world, until_leads};
+use crate::{NEVER, change_customer, events, listening_world, newest_about, until_leads};
 
 /// What is kept for a world's operator.
 struct Kept {
@@ -96,13 +96,15 @@ async fn what_happened_while_nobody_ran_is_put_right_and_told_of() {
     let (world, kept) = left_by_an_operator().await;
     change_customer(&world, "acme", json!({"name": "Other"})).await;
     let all = events(&world).await;
+    let customer = all[0]["data"]["object"]["id"].as_str().unwrap();
+    let newest = newest_about(&all, &[customer]);
     let change = &all[0];
     let operator = world.operator().await;
     until_put_right(&world).await;
     world
         .until("acme", "what was missed", |tenant| {
             let told = &tenant["status"]["lastEvent"];
-            told["id"] == change["id"] && told["via"] == "Poll"
+            told["id"] == newest["id"] && told["via"] == "Poll"
         })
         .await;
     eventually("the place has moved", async || {
