@@ -74,6 +74,15 @@ async fn left_by_an_operator() -> (World, Kept) {
     world.ready("acme").await;
     let kept = Kept::of(&world).await;
     kept.until_newest(&world).await;
+    // What was read of the list is told of a moment later.
+    let tenant = world.get("acme").await;
+    let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
+    let newest = newest_about(&events(&world).await, &[customer]);
+    world
+        .until("acme", "the newest event", |tenant| {
+            tenant["status"]["lastEvent"]["id"] == newest["id"]
+        })
+        .await;
     assert!(operator.terminate().await.success());
     world.options.set_flag("--event-poll-seconds", NEVER);
     (world, kept)
