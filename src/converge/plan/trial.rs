@@ -182,7 +182,8 @@ pub(super) fn resume(plan: &mut Plan, case: Case<'_>, subscription: &Subscriptio
         });
         return;
     }
-    // It was resumed, and goes on when that is paid. Stripe voids what is not within 23 hours.
+    // It was resumed, and goes on when that is paid: Stripe retries the payment, and the customer can
+    // make it on the invoice's page.
     let open = case.observed.invoices.iter().find(|invoice| {
         invoice.status == InvoiceStatus::Open
             && invoice.subscription.as_ref() == Some(&subscription.id)
