@@ -8,8 +8,8 @@
 //! | [`api`]        | what users write: kinds, schemas, reasons, metadata keys | nothing |
 //! | [`converge`]   | the brain: desired, observed, plan, status; pure functions | `api` |
 //! | [`stripe`]     | transport, typed requests, the mirror of the account, events | Stripe |
-//! | [`controller`] | watches, leadership, reconcile, running the steps | Kubernetes, `stripe` |
-//! | [`serve`]      | health and metrics over HTTP | |
+//! | [`controller`] | watches, leadership, hearing, reconcile, running the steps | Kubernetes, `stripe` |
+//! | [`serve`]      | health, metrics and webhooks over HTTP | `controller`, `stripe` |
 //! | [`cli`]        | arguments | everything |
 //!
 //! # How a tenant converges
@@ -18,6 +18,17 @@
 //! A look reads the mirror, plans with [`converge::plan::tenant`], and if that yields steps, reads
 //! the tenant's few objects again, runs one step, folds the answer into the mirror and plans again
 //! until nothing is left. In the steady state a look costs no request at all.
+//!
+//! # How Stripe is heard
+//!
+//! A webhook and an entry of Stripe's event list are the same thing: a hint which object to read
+//! again. Both go into one inbox ([`stripe::Inbox`]), which keeps a hint until the object has been read
+//! after its last event, and then has the object's tenants looked at. Since nothing is taken from an
+//! event but ids, it does no harm when events come late, twice or in another order; and since a leader
+//! that starts lists the whole account, one that is in memory may be acknowledged. What the list
+//! holds that no webhook brought is found by the next poll, and what neither did by the next complete
+//! list. The place in the event list is kept in the cluster to tell what was missed, and for nothing
+//! else.
 //!
 //! # How a plan converges
 //!

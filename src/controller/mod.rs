@@ -1,10 +1,12 @@
 //! The only room that talks to Kubernetes: watches, leadership, concurrency, shutdown.
 //!
 //! ```text
-//! watch TenantBillings -> index --------.
-//! watch BillingPlans   -> catalogue --.  |
-//! Stripe's events, lists -> mirror -.  |  |
-//!                                   v  v  v
+//! watch TenantBillings -> index -------------.
+//! watch BillingPlans   -> catalogue -------. |
+//! webhooks, Stripe's events -> inbox -.    | |
+//! Stripe's lists -> mirror <----------'    | |
+//!                      '-----------------. | |
+//!                                        v v v
 //!                              reconcile (one tenant at a time, many at once)
 //! ```
 //!
@@ -31,6 +33,7 @@ mod report;
 mod rollout;
 mod sync;
 mod tenant;
+mod watch;
 
 pub use lease::LeaseConfig;
 pub use metrics::Metrics;
@@ -42,10 +45,9 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Client, Resource};
 use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +56,7 @@ use self::cursor::Keeper;
 use self::error::Error;
 use self::event::Events;
 use self::sync::Pace;
-use crate::api::{ANNOTATIONS, PlanObject, TenantObject};
+use crate::api::{PlanObject, TenantObject};
 use crate::stripe::{self, Inbox, Mirror};
 
 /// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
@@ -208,8 +210,8 @@ async fn lead(
         kube,
     });
 
-    let watched_tenants = watch_tenants(&context, options.namespace.as_deref(), tenant_writer);
-    let watched_plans = watch_plans(&context, options.plan_selector.as_deref(), plan_writer);
+    let watched_tenants = watch::tenants(&context, options.namespace.as_deref(), tenant_writer);
+    let watched_plans = watch::plans(&context, options.plan_selector.as_deref(), plan_writer);
     tokio::join!(
         run_tenants(
             watched_tenants,
@@ -227,59 +229,6 @@ async fn lead(
         ),
         follow_once_watched(context, pace, keeper, shutdown),
     );
-}
-
-/// The tenants' manifests, noted in the index and kept in the store.
-fn watch_tenants(
-    context: &Arc<Context>,
-    namespace: Option<&str>,
-    store: Writer<TenantObject>,
-) -> impl Stream<Item = watcher::Result<watcher::Event<TenantObject>>> + Send + use<> {
-    let api: Api<TenantObject> = match namespace {
-        Some(namespace) => context.tenant_api(namespace),
-        None => Api::all(context.kube.clone()),
-    };
-    let context = context.clone();
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(prune)
-        .inspect(move |event| {
-            if let Ok(event) = event {
-                context.triggers.tenants(context.tenants.observe(event));
-            }
-        })
-        .reflect(store)
-}
-
-/// The plans, kept in the store; the tenants on one that is deleted are told.
-fn watch_plans(
-    context: &Arc<Context>,
-    selector: Option<&str>,
-    store: Writer<PlanObject>,
-) -> impl Stream<Item = watcher::Result<watcher::Event<PlanObject>>> + Send + use<> {
-    let config = match selector {
-        Some(labels) => watcher::Config::default().labels(labels),
-        None => watcher::Config::default(),
-    };
-    let context = context.clone();
-    watcher(Api::all(context.kube.clone()), config)
-        .default_backoff()
-        .modify(prune)
-        .reflect(store)
-        .inspect(move |event| match event {
-            Ok(watcher::Event::Delete(plan)) => {
-                let left = context.tenants.on_plan(&plan.name_any());
-                context.triggers.tenants(left);
-                context.triggers.plans(plans::sharing(&context, plan));
-            }
-            Ok(watcher::Event::Apply(plan)) if plans::is_news(&context, plan) => {
-                context.triggers.plans(plans::sharing(&context, plan));
-            }
-            Ok(watcher::Event::InitDone) => {
-                context.plans_listed.send_replace(true);
-            }
-            _ => {}
-        })
 }
 
 /// The mirror needs to know the test clocks, and its first triggers need somebody to trigger.
@@ -306,7 +255,7 @@ async fn run_tenants(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, PredicateConfig::default());
+        .predicate_filter(watch::what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
@@ -329,7 +278,7 @@ async fn run_plans(
     let metrics = context.metrics.clone();
     let changes = watched
         .applied_objects()
-        .predicate_filter(what_matters, PredicateConfig::default());
+        .predicate_filter(watch::what_matters, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .reconcile_on(triggers)
         .with_config(Config::default().concurrency(PLANS_AT_ONCE))
@@ -347,29 +296,6 @@ async fn grace(shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tracing::info!(seconds = GRACE.as_secs(), "finishing what is under way");
     tokio::time::sleep(GRACE).await;
-}
-
-/// What the operator never reads and every object carries.
-fn prune<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().clear();
-    object
-        .annotations_mut()
-        .remove("kubectl.kubernetes.io/last-applied-configuration");
-}
-
-/// What a new look depends on: not the status, which the operator writes itself. The hash of
-/// generation alone would miss finalizers, deletion and the request for a look.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is the predicate's")]
-fn what_matters<K: Resource<DynamicType = ()>>(object: &K) -> Option<u64> {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hash = DefaultHasher::new();
-    object.meta().generation.hash(&mut hash);
-    object.meta().deletion_timestamp.is_some().hash(&mut hash);
-    object.finalizers().hash(&mut hash);
-    for annotation in ANNOTATIONS {
-        object.annotations().get(annotation).hash(&mut hash);
-    }
-    Some(hash.finish())
 }
 
 #[expect(

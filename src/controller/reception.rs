@@ -36,7 +36,14 @@ pub enum Place {
 #[derive(Clone, Debug)]
 struct Desk {
     inbox: Arc<Inbox>,
-    leadership: Leadership,
+    /// Without one there are no rivals.
+    leadership: Option<Leadership>,
+}
+
+impl Desk {
+    fn is_open(&self) -> bool {
+        self.leadership.as_ref().is_none_or(Leadership::holds)
+    }
 }
 
 /// A reception that knows of no place yet, and its announcer.
@@ -51,10 +58,22 @@ pub fn reception() -> (Reception, Announcer) {
 }
 
 impl Reception {
+    /// The reception of a process without rivals: everything belongs into `inbox`.
+    pub fn alone(inbox: Arc<Inbox>) -> Self {
+        let desk = Desk {
+            inbox,
+            leadership: None,
+        };
+        Self {
+            desk: watch::channel(Some(desk)).1,
+            leader: watch::channel(None).1,
+        }
+    }
+
     /// Where to bring an event now.
     pub fn place(&self) -> Place {
         if let Some(desk) = self.desk.borrow().as_ref()
-            && desk.leadership.holds()
+            && desk.is_open()
         {
             return Place::Here(Arc::clone(&desk.inbox));
         }
@@ -66,6 +85,7 @@ impl Reception {
 impl Announcer {
     /// From now on, and while `leadership` holds, events are taken in here.
     pub(super) fn open(&self, inbox: Arc<Inbox>, leadership: Leadership) {
+        let leadership = Some(leadership);
         self.desk.send_replace(Some(Desk { inbox, leadership }));
     }
 }

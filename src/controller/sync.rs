@@ -159,29 +159,31 @@ async fn round(
     let next_list = tokio::time::Instant::now() + pace.resync.mul_f64(0.9 + 0.2 * fastrand::f64());
     loop {
         let step = if caught_up {
-            poll(context, &session, &mut cursor).await
+            poll(context, &session, &mut cursor, pace.polling).await
         } else {
             let caught_up = catch_up(context, keeper, before, &cursor, &session).await;
-            caught_up.map(|()| Next::after(pace.polling))
+            caught_up.map(|()| Next::Go(Stripe::Seen))
         };
         let wait = match step {
             Ok(Next::List) => return Ok(()),
-            Ok(next) => {
+            Ok(Next::Go(stripe)) => {
                 caught_up = true;
-                sight.succeeded();
+                if stripe == Stripe::Seen {
+                    sight.succeeded();
+                }
                 if context.leadership.holds() {
                     keeper.keep(&cursor).await;
                 }
                 *before = Before::Own(cursor.clone());
-                next.wait(pace)
+                pace.events
             }
             // The cursor stands where it stood: nothing is missed, and nothing has to be listed.
             Err(error) => {
                 tracing::warn!(%error, "Stripe's events cannot be read; it is tried again");
-                Some(pace.events + sight.failed(&error))
+                pace.events + sight.failed(&error)
             }
         };
-        let wake = wait.map_or(next_list, |wait| tokio::time::Instant::now() + wait);
+        let wake = tokio::time::Instant::now() + wait;
         tokio::time::sleep_until(wake.min(next_list)).await;
         if wake >= next_list {
             return Ok(());
@@ -192,25 +194,19 @@ async fn round(
 /// What has to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// Wait, and poll.
-    Poll,
-    /// Wait until everything is to be listed.
-    Rest,
+    /// Wait, and go on.
+    Go(Stripe),
     /// List everything now: events may have been missed.
     List,
 }
 
-impl Next {
-    fn wait(self, pace: Pace) -> Option<Duration> {
-        (self == Self::Poll).then_some(pace.events)
-    }
-
-    fn after(polling: Polling) -> Self {
-        match polling {
-            Polling::On => Self::Poll,
-            Polling::Off => Self::Rest,
-        }
-    }
+/// Whether Stripe was asked anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stripe {
+    /// It was, and it answered.
+    Seen,
+    /// It was not.
+    NotAsked,
 }
 
 /// Reads what an earlier leader has kept. What cannot be read is no reason not to start: everything
@@ -295,25 +291,30 @@ fn expired(left: &EventCursor, now: Timestamp) -> String {
     )
 }
 
-/// Reads new events into the inbox.
+/// Reads new events into the inbox, unless they come as webhooks only. Another account is noticed in
+/// either case.
 async fn poll(
     context: &Context,
     listed: &Session,
     cursor: &mut EventCursor,
+    polling: Polling,
 ) -> Result<Next, stripe::Error> {
     let session = context.stripe.session().await?.bulk();
     if session.account() != listed.account() {
         tracing::warn!("the API key belongs to another account now; listing that one");
         return Ok(Next::List);
     }
+    if polling == Polling::Off {
+        return Ok(Next::Go(Stripe::NotAsked));
+    }
     match cursor
         .poll(&session, &context.mirror, &context.inbox)
         .await?
     {
-        Poll::Read => Ok(Next::Poll),
+        Poll::Read => Ok(Next::Go(Stripe::Seen)),
         Poll::Full => {
             tracing::warn!("more events than can be kept are waiting; the others follow");
-            Ok(Next::Poll)
+            Ok(Next::Go(Stripe::Seen))
         }
         Poll::Lost => Ok(Next::List),
     }

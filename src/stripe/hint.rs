@@ -2,6 +2,8 @@
 //!
 //! A new kind of object is a new [`Hint`], a line in [`Hint::of`] and one in [`Hint::read`].
 
+use std::collections::BTreeSet;
+
 use super::error::{Class, Error};
 use super::event_view::Event;
 use super::mirror::Mirror;
@@ -86,9 +88,9 @@ impl Hint {
                 Some(subscription) => Self::Subscription(subscription.into()),
                 None => Self::Customer(customer?.into()),
             },
-            // The invoice that is to come has no id.
+            // One that is only to come has no id.
             "invoice" => match own {
-                Some(invoice) => Self::Invoice(invoice.into()),
+                Some(own) => Self::Invoice(own.into()),
                 None => Self::Customer(customer?.into()),
             },
             // What counts is what their customer pays with by now.
@@ -112,20 +114,18 @@ impl Hint {
             Self::FraudWarning(id) => mirror.refresh_fraud_warning(session, id).await?,
             Self::TestClock(_) | Self::Prices => Vec::new(),
         };
-        let known = self.without_reading(mirror);
-        Ok(Touched { tenants, ..known })
+        Ok(Touched {
+            tenants,
+            ..self.other_than_tenants()
+        })
     }
 
-    /// Whom the object concerns as far as the mirror knows.
-    pub(super) fn without_reading(&self, mirror: &Mirror) -> Touched {
+    fn other_than_tenants(&self) -> Touched {
         let mut touched = Touched::default();
         match self {
-            Self::Customer(id) | Self::Subscription(id) => {
-                touched.tenants = mirror.tenants_of(id);
-            }
             Self::TestClock(id) => touched.clock = Some(id.clone()),
             Self::Prices => touched.prices = Prices::Changed,
-            Self::Invoice(_) | Self::Dispute(_) | Self::FraudWarning(_) => {}
+            _ => {}
         }
         touched
     }
@@ -140,6 +140,20 @@ impl Pointer {
             customer: event.customer.as_deref().map(Id::from),
             hint,
         })
+    }
+
+    /// Whom the object concerns as far as the mirror knows.
+    pub(super) fn without_reading(&self, mirror: &Mirror) -> Touched {
+        let own = match &self.hint {
+            Hint::Customer(id) | Hint::Subscription(id) => Some(id),
+            _ => None,
+        };
+        let ids = own.into_iter().chain(&self.customer);
+        let tenants: BTreeSet<TenantKey> = ids.flat_map(|id| mirror.tenants_of(id)).collect();
+        Touched {
+            tenants: tenants.into_iter().collect(),
+            ..self.hint.other_than_tenants()
+        }
     }
 
     /// Strangers cost nothing: an object is read again only when it, or its customer, is known
@@ -162,6 +176,18 @@ impl Pointer {
         } else {
             Verdict::Stranger
         }
+    }
+}
+
+impl Mirror {
+    /// What an event points at, if that is anything that is kept here.
+    pub(super) fn pointer(&self, event: &Event) -> Option<Pointer> {
+        Pointer::of(event, self.read().owner())
+    }
+
+    /// The tenants that a customer or subscription concerns, as far as is known.
+    fn tenants_of(&self, id: &str) -> Vec<TenantKey> {
+        self.read().concerned(id).into_iter().collect()
     }
 }
 

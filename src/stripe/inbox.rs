@@ -9,6 +9,7 @@ mod entries;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,6 @@ pub enum Marked {
 }
 
 /// Everything that waits to be read again. Shared by those who bring and the one who reads.
-#[derive(Debug)]
 pub struct Inbox {
     mirror: Arc<Mirror>,
     entries: Mutex<Entries>,
@@ -61,6 +61,14 @@ pub struct Errand {
     /// The event that gave rise to it; the newest, when there were several.
     pub event: LastEvent,
     failures: u32,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inbox {
@@ -103,14 +111,10 @@ impl Inbox {
     /// Whom an event concerns, as far as that can be told without reading anything: for events that
     /// are older than what the mirror holds.
     pub fn concerned(&self, event: &Event) -> Touched {
-        let Some(pointer) = self.mirror.pointer(event) else {
-            return Touched::default();
-        };
-        let mut touched = pointer.hint.without_reading(&self.mirror);
-        if let Some(customer) = pointer.customer.filter(|_| touched.tenants.is_empty()) {
-            touched.tenants = self.mirror.tenants_of(&customer);
-        }
-        touched
+        let pointer = self.mirror.pointer(event);
+        pointer.map_or_else(Touched::default, |pointer| {
+            pointer.without_reading(&self.mirror)
+        })
     }
 
     /// Waits for something to read, and takes it out: what a webhook brought goes first. To be

@@ -372,11 +372,7 @@ impl Index {
 
     /// Whom a customer or subscription concerns.
     pub(super) fn concerned(&self, id: &str) -> Tenants {
-        let customer = self.customers.get(id);
-        let mut tenants: Tenants = self
-            .tenant(customer.and_then(|entry| entry.tenant.as_deref()))
-            .into_iter()
-            .collect();
+        let mut tenants = self.tenants_of_customer(id);
         if let Some(entry) = self.subscriptions.get(id) {
             tenants.extend(self.tenants_of(&entry.subscription));
         }

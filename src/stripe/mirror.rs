@@ -12,9 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::records::all_pages;
 use super::error::{Class, Error};
-use super::event_view::Event;
 use super::fact::{Origin, Scan, Tenants, Times, id_of};
-use super::hint::Pointer;
 use super::index::Index;
 use super::session::Session;
 use crate::converge::observed::{Account, Found, Observed, Subscription, TenantKey};
@@ -33,12 +31,6 @@ pub struct Mirror {
     counter: AtomicU64,
     /// One scan at a time.
     scanning: tokio::sync::Mutex<()>,
-}
-
-impl std::fmt::Debug for Mirror {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mirror").finish_non_exhaustive()
-    }
 }
 
 impl Mirror {
@@ -155,16 +147,6 @@ impl Mirror {
             }
             tenants
         })
-    }
-
-    /// What an event points at, if that is anything that is kept here.
-    pub(super) fn pointer(&self, event: &Event) -> Option<Pointer> {
-        Pointer::of(event, self.read().owner())
-    }
-
-    /// The tenants that a customer or subscription concerns, as far as is known.
-    pub(super) fn tenants_of(&self, id: &str) -> Vec<TenantKey> {
-        self.read().concerned(id).into_iter().collect()
     }
 
     pub(super) fn knows_customer(&self, id: &str) -> bool {

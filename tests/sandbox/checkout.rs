@@ -197,6 +197,19 @@ async fn an_account_can_end_a_session_once() {
 }
 
 #[tokio::test]
+async fn nobody_leaves_a_card_for_a_deleted_customer() {
+    let sandbox = Sandbox::start();
+    let (customer, session) = session(&sandbox, "").await;
+    sandbox.delete(format!("/v1/customers/{customer}")).await;
+    let answer = sandbox
+        .post(path_of(&session), "card=4242424242424242")
+        .page()
+        .await;
+    assert!(answer.text().contains("No such customer"));
+    assert_eq!(read(&sandbox, &session).await["status"], "open");
+}
+
+#[tokio::test]
 async fn its_setup_intent_is_the_sessions_alone() {
     let sandbox = Sandbox::start();
     let (_, session) = session(&sandbox, "").await;

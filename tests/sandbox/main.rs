@@ -43,6 +43,7 @@ mod pricing;
 mod proration;
 mod receiver;
 mod renewals;
+mod resuming;
 mod schedule_rules;
 mod schedules;
 mod setup_intents;

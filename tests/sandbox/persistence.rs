@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fixtures::{DAY, Tenant, at, meter, metered, monthly, period, subscription, usage},
@@ -39,8 +39,23 @@ async fn everything_is_there_after_a_restart() {
     let subscribed = tenant
         .subscribe(&sandbox, &monthly(&sandbox, 1_000).await, "")
         .await;
+    let form = format!(
+        "mode=setup&currency=usd&success_url=https://a.example&customer={}",
+        tenant.customer
+    );
+    sandbox.post("/v1/checkout/sessions", form).await;
+    let form = format!("customer={}", tenant.customer);
+    sandbox.post("/v1/billing_portal/sessions", form).await;
+    for path in ["/early_fraud_warnings", "/disputes"] {
+        let body = json!({"customer": tenant.customer});
+        sandbox.control("POST", path, body).await;
+    }
     let targets = [
         "/v1/account".to_owned(),
+        "/v1/billing_portal/configurations".to_owned(),
+        "/v1/checkout/sessions".to_owned(),
+        "/v1/disputes".to_owned(),
+        "/v1/radar/early_fraud_warnings".to_owned(),
         format!("/v1/customers/{}", tenant.customer),
         format!(
             "/v1/subscriptions/{}?expand[]=latest_invoice.payments",

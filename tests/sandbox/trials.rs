@@ -184,7 +184,8 @@ async fn a_trial_without_a_card_pauses_when_it_says_so_and_resumes_once_there_is
         "a card alone resumes nothing"
     );
     let path = format!("/v1/subscriptions/{}/resume", id(&after));
-    let resumed = sandbox.post(path, "billing_cycle_anchor[type]=now").await;
+    let form = "billing_cycle_anchor[type]=now&payment_behavior=resume_on_payment_success";
+    let resumed = sandbox.post(path, form).await;
     assert_eq!(resumed["status"], "active");
     assert_eq!(period(&resumed).0, at(START) + 7 * DAY + 2 * HOUR);
     let invoice = &tenant.invoices(&sandbox).await[0];

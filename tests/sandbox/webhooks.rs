@@ -194,6 +194,19 @@ fn sorted_by_number(names: &[String]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_chaos_is_to_be_is_checked() {
+    let sandbox = Sandbox::start();
+    for wrong in [
+        json!({"mode": "normal", "seed": 1}),
+        json!({"mode": "chaos", "lose_percent": 101}),
+        json!({"mode": "chaos", "loose_percent": 1}),
+    ] {
+        let answer = sandbox.post("/_sandbox/webhooks", &wrong).page().await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn webhooks_in_chaos_can_all_come_twice() {
     let (sandbox, receiver, ..) = listening(ALL).await;
     let chaos = json!({"mode": "chaos", "duplicate_percent": 100, "max_delay_ms": 20});
@@ -228,6 +241,18 @@ async fn a_thousand_events_at_once_all_arrive_once() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 1_000);
+}
+
+#[tokio::test]
+async fn what_is_due_by_the_wall_clock_is_told_though_nobody_asks() {
+    let (sandbox, receiver, ..) = listening("enabled_events[]=checkout.session.expired").await;
+    let form = "mode=setup&currency=usd&success_url=https://a.example";
+    sandbox.post("/v1/checkout/sessions", form).await;
+    sandbox
+        .settings(json!({"now_offset_seconds": 2 * 86_400}))
+        .await;
+    let told = receiver.wait_for(&sandbox, 1).await;
+    assert_eq!(told[0].event()["data"]["object"]["status"], "expired");
 }
 
 #[tokio::test]

@@ -239,6 +239,8 @@ impl OperatorOptions {
         command.args(["--stripe-api-base", &self.stripe_api_base]);
         command.args(["--lease-name", &self.lease_name]);
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        // As the downward API tells a pod.
+        command.env("POD_IP", "127.0.0.1");
         command.args(&self.flags);
         command
     }
@@ -270,6 +272,11 @@ impl Operator {
     /// Where it serves health and metrics.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it takes webhooks.
+    pub(crate) fn webhook_url(&self) -> String {
+        format!("{}/webhooks/stripe", self.url)
     }
 
     /// The process, to pause it or read its log.

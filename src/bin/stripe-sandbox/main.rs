@@ -15,14 +15,17 @@
 //! # Pages
 //!
 //! What Stripe would show to a customer the sandbox shows itself, under the host a request was sent to or under
-//! `--public-url`: the page of a Checkout session (its `url`), that of an invoice
-//! (its `hosted_invoice_url`), and the billing portal (its session's `url`).
+//! `--public-url`: the page of a Checkout session (its `url`), that of an invoice (its `hosted_invoice_url`), and the
+//! billing portal (its session's `url`).
 //!
 //! # Control plane
 //!
 //! Under `/_sandbox`, in plain JSON and without a key. What is absent from a body keeps its default.
 //!
 //! - `GET /_sandbox/requests?method=&path=`: every `/v1` request so far; `DELETE` forgets them.
+//! - `POST /_sandbox/checkout/ID`: goes through the page of a Checkout session. `card` is a test card's name
+//!   (`pm_card_visa`), its number, or a payment method; `authenticate`, where the card asks for it, is whether its owner
+//!   proves to be so. Without it such a card waits; it alone answers one that waits. Refused cards answer 402.
 //! - `POST /_sandbox/disputes`: the newest charge of a `customer` or an `invoice`, or a `charge`, is disputed, with a
 //!   `reason` and a `status` (`needs_response`, or `warning_needs_response` for an inquiry). `/_sandbox/disputes/ID` moves
 //!   one on to a `status` (`under_review`, `won`, `lost`, `warning_closed`, `prevented`, …).
@@ -38,17 +41,14 @@
 //! - `POST /_sandbox/keys/account`: a `key` belongs to another `account`, with data of its own.
 //! - `POST /_sandbox/cards`: what a `payment_method`, or every card of a `customer`, does from now on;
 //!   `behavior` is `success`, `decline:CODE` or `requires_action`.
-//! - `POST /_sandbox/checkout/ID`: goes through the page of a Checkout session. `card` is a test card's name
-//!   (`pm_card_visa`), its number, or a payment method; `authenticate`, where the card asks for it, is whether its owner
-//!   proves to be so. Without it such a card waits; it alone answers one that waits. Refused cards answer 402.
 //! - `POST /_sandbox/dashboard`: a change as a person makes it in the Dashboard, written as the API call it
 //!   amounts to: `method`, `path`, `params`.
+//! - `POST /_sandbox/portal/ID`: what a customer does in a portal session, as far as its configuration lets them: leaves a
+//!   `card` (`authenticate` as above), which becomes the default, ends a subscription (`cancel`), or keeps one (`keep`).
 //! - `POST /_sandbox/webhooks`: `mode` is `normal`, `pause`, `duplicate`, `reverse`, `drop` or `chaos`, of which
 //!   `duplicate_percent` come twice, `lose_percent` never, and each after up to `max_delay_ms`; what becomes of the
 //!   first delivery, the second, … from then on follows from `seed`. `/_sandbox/webhooks/flush` sends what a pause kept
 //!   back.
-//! - `POST /_sandbox/portal/ID`: what a customer does in a portal session, as far as its configuration lets them: leaves a
-//!   `card` (`authenticate` as above), which becomes the default, ends a subscription (`cancel`), or keeps one (`keep`).
 //! - `GET /_sandbox/state`: how many objects there are.
 //! - `POST /_sandbox/settings`: `rate_limit_read`, `rate_limit_write`, `past_due_outcome`, `retry_days`,
 //!   `now_offset_seconds` (how far its wall clock is ahead), `tax_percent` (0 at first), `tax_locations`
@@ -65,10 +65,18 @@
 //! - There are no coupons and no search.
 //! - Checkout sessions are those in setup mode, on a hosted page. A session's setup intent exists from the beginning.
 //!   Its page asks for no address, whatever `billing_address_collection` says.
+//! - The portal leaves cards and cancels. Of flows it has `payment_method_update`. An account without a default
+//!   configuration gets one with its first session, as if saved in the Dashboard. A session can be used for five minutes,
+//!   and for an hour after each visit; Stripe says only that it is short-lived.
+//! - Disputes are of whole charges, for 14 days of evidence in words, and never lost for want of it. Submitted evidence
+//!   decides as in Stripe's test mode (`uncategorized_text` is `winning_evidence`, `losing_evidence` or
+//!   `escalate_inquiry_evidence`), at once. Test cards that cause disputes and warnings cause them with the payment.
+//!   Disputes and warnings are dated by the wall clock. There are no refunds, nor balance transactions of charges.
 //! - Cards are the only payment methods, and only Stripe's test cards, in test mode. Authentication is completed on a
 //!   page or in the control plane; no `client_secret` opens a dialog.
 //! - `hosted_invoice_url` and a session's `url` name the host that the request reading them was sent to. `invoice_pdf`
 //!   is that page, too, and no PDF.
+//! - What is due by the wall clock is done within a second; a test clock moves when a request comes.
 //! - One API version; requests naming another are refused. The v2 API is absent.
 //! - Lists are ordered by when the sandbox made an object, also when a test clock dates it differently.
 //! - A change whose `expand` names a member the answer does not have is made before it is refused.
@@ -95,13 +103,6 @@
 //! - Any `cancel_at` or `cancel_at_period_end` in the update of a subscription with a schedule is refused, be it
 //!   what it is already. What is not written down of schedules (how a direct change shows in the phases, the
 //!   status after a release at the end) is guessed; the engine's documentation says how.
-//! - The portal leaves cards and cancels. Of flows it has `payment_method_update`. An account without a default
-//!   configuration gets one with its first session, as if saved in the Dashboard. A session can be used for five minutes,
-//!   and for an hour after each visit; Stripe says only that it is short-lived.
-//! - Disputes are of whole charges, for 14 days of evidence in words, and never lost for want of it. Submitted evidence
-//!   decides as in Stripe's test mode (`uncategorized_text` is `winning_evidence`, `losing_evidence` or
-//!   `escalate_inquiry_evidence`), at once. Test cards that cause disputes and warnings cause them with the payment.
-//!   Disputes and warnings are dated by the wall clock. There are no refunds, nor balance transactions of charges.
 //! - Live and test mode hold separate data, as in Stripe, but live mode takes no money either.
 
 // Stripe's larger objects, written as one `json!`, pass the default.
@@ -130,6 +131,7 @@ use std::time::Duration;
 use clap::Parser;
 use rust_decimal::Decimal;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::net::{Listener, Scissors};
 use crate::sandbox::{App, Options, Sandbox};
@@ -193,7 +195,10 @@ impl Arguments {
             test: settings(25),
             live: settings(100),
             livemode: self.live_mode,
-            public_url: self.public_url.clone(),
+            public_url: self
+                .public_url
+                .as_ref()
+                .map(|url| url.trim_end_matches('/').to_owned()),
             listen_url: format!("http://{}", self.listen),
         }
     }
@@ -225,11 +230,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (listener, address) = Listener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", arguments.listen))?;
-    app.lock().options.listen_url = format!("http://{address}");
+    app.lock().listens_at(format!("http://{address}"));
     tokio::spawn(end_on_signal(app.clone())?);
     if let Some(file) = arguments.state.clone() {
         tokio::spawn(save_as_it_changes(app.clone(), file));
     }
+    tokio::spawn(let_time_pass(app.clone()));
     println!("stripe-sandbox listening on http://{address}");
     serve(app.clone(), listener).await?;
     sender.await?;
@@ -266,6 +272,30 @@ fn end_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
         }
         app.shutdown.cancel();
     })
+}
+
+/// Does once a second what is due by the wall clock, so that nothing waits for a request.
+async fn let_time_pass(app: App) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = app.shutdown.cancelled() => return,
+        }
+        let mut sandbox = app.lock();
+        let mut happened = false;
+        for state in sandbox.accounts.values_mut() {
+            let before = state.events.len();
+            engine::process_wall_clock(state);
+            happened |= state.events.len() > before;
+        }
+        sandbox.dirty |= happened;
+        drop(sandbox);
+        if happened {
+            app.deliveries.notify_one();
+        }
+    }
 }
 
 /// Saves once a second while there is something new, so that a kill loses a second at most.

@@ -77,6 +77,15 @@ impl Sandbox {
         }
     }
 
+    /// Notes where it listens, which is where pages are until a request says otherwise.
+    pub fn listens_at(&mut self, url: String) {
+        self.options.listen_url = url;
+        let base_url = self.base_url(None);
+        for state in self.accounts.values_mut() {
+            state.base_url.clone_from(&base_url);
+        }
+    }
+
     /// Where pages are for someone who addressed this host.
     pub fn base_url(&self, host: Option<&str>) -> String {
         match (&self.options.public_url, host) {
@@ -94,14 +103,12 @@ impl Sandbox {
         } else {
             &self.options.test
         };
-        let state = self
-            .accounts
+        self.accounts
             .entry(caller.clone())
-            .or_insert_with(|| State::new(&caller.account, caller.livemode, settings.clone()));
-        if state.base_url.is_empty() {
-            state.base_url = base_url;
-        }
-        state
+            .or_insert_with(|| State {
+                base_url,
+                ..State::new(&caller.account, caller.livemode, settings.clone())
+            })
     }
 
     /// Whom the control plane means when it does not say.

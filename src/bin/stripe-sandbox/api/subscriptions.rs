@@ -16,7 +16,8 @@ use super::subscription_items::{self, changed_items};
 use crate::engine::cancel::{self, Farewell};
 use crate::engine::change::{self, Anchor, Change, TrialEnd};
 use crate::engine::invoices;
-use crate::engine::subscriptions::{self, NewSubscription, ResumeAnchor, ResumeWhen, Resumption};
+use crate::engine::resumption::{self, ResumeAnchor, ResumeWhen, Resumption};
+use crate::engine::subscriptions::{self, NewSubscription};
 use crate::model::subscription::{CollectionMethod, MissingPaymentMethod, Status, Subscription};
 use crate::model::{Customer, Metadata};
 use crate::state::State;
@@ -248,12 +249,12 @@ fn resume(state: &mut State, request: &Request) -> Result<Value, StripeError> {
         },
         proration: params.parse("proration_behavior").unwrap_or_default(),
         when: match params.str("payment_behavior") {
-            Some("resume_on_payment_attempt") => ResumeWhen::PaymentAttempt,
-            _ => ResumeWhen::PaymentSuccess,
+            Some("resume_on_payment_success") => ResumeWhen::PaymentSuccess,
+            _ => ResumeWhen::PaymentAttempt,
         },
     };
     let now = state.now(subscription.test_clock.as_deref());
-    subscriptions::resume(state, subscription, how, now);
+    resumption::resume(state, subscription, how, now)?;
     render(state, request.id())
 }
 

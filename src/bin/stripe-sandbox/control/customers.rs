@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State as Shared};
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Refusal, Reply, read, respond};
@@ -12,14 +12,6 @@ use crate::model::Customer;
 use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::StripeError;
-
-/// A card, and what its owner does if its issuer asks who they are.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Payer {
-    card: Option<String>,
-    authenticate: Option<bool>,
-}
 
 /// What Stripe's error is to the control plane.
 pub(super) fn refused(error: &StripeError) -> Refusal {
@@ -44,23 +36,35 @@ pub(super) fn act_on(
     }
 }
 
+/// Does on the page of an object what the body says.
+fn on_page<T: DeserializeOwned>(
+    app: &App,
+    (what, id): (&str, &str),
+    body: &Bytes,
+    has: fn(&State, &str) -> bool,
+    act: impl FnOnce(&mut State, &T) -> Result<Option<Value>, StripeError>,
+) -> Response<Body> {
+    let reply = read::<T>(body).and_then(|wanted| {
+        let has = |state: &State| has(state, id);
+        act_on(app, what, id, has, |state| {
+            Ok(act(state, &wanted)?.unwrap_or_default())
+        })
+    });
+    respond(reply)
+}
+
 /// Completes a Checkout session, or leaves it where the card's issuer asks for its owner.
 pub(super) async fn checkout(
     Shared(app): Shared<App>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response<Body> {
-    let reply = read::<Payer>(&body).and_then(|payer| {
-        let has = |state: &State| checkout::has(state, &id);
-        act_on(&app, "checkout session", &id, has, |state| {
-            checkout::complete(state, &id, payer.card.as_deref(), payer.authenticate)?;
-            let session = state.checkout_sessions.get(&id);
-            Ok(session
-                .map(|session| session.render(state))
-                .unwrap_or_default())
-        })
-    });
-    respond(reply)
+    let what = ("checkout session", id.as_str());
+    on_page(&app, what, &body, checkout::has, |state, payer| {
+        checkout::complete(state, &id, payer)?;
+        let session = state.checkout_sessions.get(&id);
+        Ok(session.map(|session| session.render(state)))
+    })
 }
 
 /// Pays an open invoice on its page, or leaves it where the card's issuer asks for its owner.
@@ -69,17 +73,12 @@ pub(super) async fn pay(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response<Body> {
-    let reply = read::<Payer>(&body).and_then(|payer| {
-        let has = |state: &State| invoice::has(state, &id);
-        act_on(&app, "invoice", &id, has, |state| {
-            invoice::pay(state, &id, payer.card.as_deref(), payer.authenticate)?;
-            let invoice = state.billing.invoices.get(&id);
-            Ok(invoice
-                .map(|invoice| invoice.render(state))
-                .unwrap_or_default())
-        })
-    });
-    respond(reply)
+    let what = ("invoice", id.as_str());
+    on_page(&app, what, &body, invoice::has, |state, payer| {
+        invoice::pay(state, &id, payer)?;
+        let invoice = state.billing.invoices.get(&id);
+        Ok(invoice.map(|invoice| invoice.render(state)))
+    })
 }
 
 /// Does something in the billing portal; answers with the customer.
@@ -88,14 +87,11 @@ pub(super) async fn portal(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response<Body> {
-    let reply = read(&body).and_then(|deed| {
-        let has = |state: &State| portal::has(state, &id);
-        act_on(&app, "portal session", &id, has, |state| {
-            portal::carry_out(state, &id, &deed)?;
-            let session = state.portal_sessions.get(&id);
-            let customer = session.and_then(|session| state.customers.get(&session.customer));
-            Ok(customer.map(Customer::render).unwrap_or_default())
-        })
-    });
-    respond(reply)
+    let what = ("portal session", id.as_str());
+    on_page(&app, what, &body, portal::has, |state, deed| {
+        portal::carry_out(state, &id, deed)?;
+        let session = state.portal_sessions.get(&id);
+        let customer = session.and_then(|session| state.customers.get(&session.customer));
+        Ok(customer.map(Customer::render))
+    })
 }

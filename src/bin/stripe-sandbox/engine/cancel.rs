@@ -96,6 +96,7 @@ pub fn at_end(state: &mut State, subscription: Subscription, now: i64) {
 /// Ends a subscription, and with it the automatic collection of its customer's invoices.
 pub fn end(state: &mut State, mut subscription: Subscription, now: i64) {
     subscription.status = Status::Canceled;
+    subscription.paused_at = None;
     subscription.canceled_at.get_or_insert(now);
     subscription.ended_at = Some(now);
     subscription.pending_update = None;

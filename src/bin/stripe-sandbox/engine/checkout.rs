@@ -2,6 +2,7 @@
 //!
 //! It does not become the customer's default: Stripe leaves that to the account, as it does after any setup.
 
+use super::require_live;
 use super::setups::{self, Authentication};
 use crate::model::{CheckoutSession, CheckoutStatus, SetupIntent, SetupIntentStatus};
 use crate::state::State;
@@ -23,6 +24,9 @@ pub fn save(state: &mut State, session: CheckoutSession) {
 /// Tries a payment method on a session's page.
 pub fn submit(state: &mut State, id: &str, method: &str) -> Result<(), StripeError> {
     let session = usable(state, id)?;
+    if let Some(customer) = &session.customer {
+        require_live(state, customer)?;
+    }
     if let Some(redisplay) = &session.allow_redisplay
         && let Some(method) = state.payment_methods.get_mut(method)
     {

@@ -2,6 +2,7 @@
 
 use super::calendar::DAY;
 use super::payments::{self, Outcome};
+use super::resumption::ResumeWhen;
 use super::setups::Authentication;
 use super::{
     cancel, disputes, invoices, lifecycle, save_customer, save_invoice, save_subscription,
@@ -42,6 +43,10 @@ pub fn attempt(
     let outcome = payments::charge(state, &intent, method.as_deref(), now);
     count(&mut invoice, trigger);
     invoice.attempted = true;
+    if invoice.resumes == Some(ResumeWhen::PaymentAttempt) {
+        // It was to be void for want of an attempt only.
+        invoice.expires_at = None;
+    }
     if outcome == Outcome::Succeeded {
         paid(state, invoice, now);
         return outcome;

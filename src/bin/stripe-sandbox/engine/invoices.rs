@@ -80,6 +80,7 @@ pub fn compose(state: &State, subscription: &Subscription, draft: Draft, now: i6
         created_event: None,
         automatic_tax,
         last_finalization_error: None,
+        resumes: None,
         refuses_finalization: None,
     }
 }

@@ -5,11 +5,12 @@
 //! trialing   --trial ends----------> active | paused | canceled
 //! active     --attempt failed------> past_due        past_due --retries used up--> canceled | unpaid | past_due
 //! past_due, unpaid --latest finalised invoice paid, voided or written off--> active
-//! paused     --resumption paid-----> active
+//! paused     --resumption paid-----> active          (see [`super::resumption`])
 //! ```
 
 use super::due::{INCOMPLETE_FOR, TRIAL_REMINDER};
 use super::invoices;
+use super::resumption::ResumeWhen;
 use super::schedules::{self, Step};
 use super::{cancel, next_due, payments, renewals, save_customer, save_subscription};
 use crate::model::invoice::{Invoice, Status as InvoiceStatus};
@@ -108,6 +109,7 @@ pub fn without_payment_method(
 /// Pauses a subscription at its trial's end.
 pub fn pause(state: &mut State, mut subscription: Subscription) {
     subscription.status = Status::Paused;
+    subscription.paused_at = Some(state.now(subscription.test_clock.as_deref()));
     let rendered = subscription.render(state);
     save_subscription(state, subscription);
     state.emit("customer.subscription.paused", rendered, None);
@@ -188,8 +190,13 @@ pub fn invoice_settled(state: &mut State, id: &str, now: i64) {
 }
 
 /// Puts a paused subscription back to work.
-pub fn resumed(state: &mut State, mut subscription: Subscription) {
-    subscription.status = Status::Active;
+pub fn resumed(state: &mut State, subscription: Subscription) {
+    back_at_work(state, subscription, Status::Active);
+}
+
+fn back_at_work(state: &mut State, mut subscription: Subscription, status: Status) {
+    subscription.status = status;
+    subscription.paused_at = None;
     let rendered = subscription.render(state);
     save_subscription(state, subscription);
     state.emit("customer.subscription.resumed", rendered, None);
@@ -197,9 +204,13 @@ pub fn resumed(state: &mut State, mut subscription: Subscription) {
 
 /// An attempt to collect an invoice failed.
 pub fn invoice_unpaid(state: &mut State, id: &str) {
-    let Some((_, mut subscription)) = of_invoice(state, id) else {
+    let Some((invoice, mut subscription)) = of_invoice(state, id) else {
         return;
     };
+    let resumes = invoice.resumes == Some(ResumeWhen::PaymentAttempt);
+    if subscription.status == Status::Paused && resumes {
+        return back_at_work(state, subscription, Status::PastDue);
+    }
     let latest = latest_finalized(state, &subscription).is_some_and(|latest| latest.id == id);
     if subscription.status == Status::Active && latest && subscription.pending_update.is_none() {
         subscription.status = Status::PastDue;

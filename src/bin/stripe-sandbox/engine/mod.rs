@@ -61,6 +61,7 @@ pub mod portal;
 pub mod pricing;
 pub mod proration;
 pub mod renewals;
+pub mod resumption;
 pub mod schedule_starts;
 pub mod schedules;
 pub mod setups;
@@ -84,7 +85,7 @@ use crate::model::schedule::{Schedule, Status as ScheduleStatus};
 use crate::model::subscription::Subscription;
 use crate::model::test_clock::TestClock;
 use crate::model::{BalanceTransaction, Customer};
-use crate::state::State;
+use crate::state::{Actor, State};
 use crate::table::Table;
 use crate::wire::StripeError;
 use due::DueQueue;
@@ -187,6 +188,14 @@ pub fn process_due(state: &mut State) {
 pub fn run_due(state: &mut State, now: i64) {
     clocks::advance_all(state);
     // What waits for webhooks is due again at the next request.
+    let _ = clocks::run(state, None, now);
+}
+
+/// Does everything due by the wall clock although nobody asks for anything. Test clocks move with requests only.
+pub fn process_wall_clock(state: &mut State) {
+    state.actor = Actor::default();
+    let now = state.wall_clock();
+    // What waits for webhooks is due again at the next tick.
     let _ = clocks::run(state, None, now);
 }
 

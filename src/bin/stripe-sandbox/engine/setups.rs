@@ -1,5 +1,6 @@
 //! Setting up a card without charging it: the attempt, and the authentication its issuer may ask for.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::payment_methods::{attach, declined};
@@ -10,7 +11,8 @@ use crate::state::{State, token};
 use crate::wire::StripeError;
 
 /// How a customer fares with whom their card's issuer asks to prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "bool")]
 pub enum Authentication {
     /// They did.
     Passed,
@@ -18,9 +20,8 @@ pub enum Authentication {
     Failed,
 }
 
-impl Authentication {
-    /// What a yes or no means.
-    pub fn from_flag(passed: bool) -> Self {
+impl From<bool> for Authentication {
+    fn from(passed: bool) -> Self {
         if passed { Self::Passed } else { Self::Failed }
     }
 }

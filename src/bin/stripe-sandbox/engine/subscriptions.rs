@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 
 use super::calendar::Period;
 use super::drafts::{self, Finalizer};
-use super::due::INCOMPLETE_FOR;
 use super::invoices::{self, Draft};
 use super::payments::{self, Outcome};
-use super::{currency, dunning, lifecycle, lines, replace_subscription, save_subscription, usage};
+use super::{currency, dunning, lifecycle, lines, replace_subscription, usage};
 use crate::model::Metadata;
 use crate::model::invoice::{BillingReason, Invoice, Line};
 use crate::model::subscription::{
@@ -278,6 +277,7 @@ fn started(new: NewSubscription, anchor: i64, cancel_at: Option<i64>, now: i64) 
         trial_reminded: false,
         schedule: new.schedule,
         automatic_tax: new.automatic_tax,
+        paused_at: None,
     }
 }
 
@@ -297,77 +297,5 @@ fn may_begin(
     match payments::error(&outcome).filter(|_| refuse) {
         Some(error) => Err(error),
         None => Ok(()),
-    }
-}
-
-/// How a paused subscription is to be resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resumption {
-    /// What periods are aligned to from now on.
-    pub anchor: ResumeAnchor,
-    /// Whether the rest of the running period is charged when the anchor stays.
-    pub proration: ProrationBehavior,
-    /// When the subscription becomes active.
-    pub when: ResumeWhen,
-}
-
-/// What a resumed subscription's periods are aligned to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResumeAnchor {
-    /// The resumption.
-    Now,
-    /// What they were aligned to.
-    Unchanged,
-}
-
-/// When a resumed subscription becomes active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResumeWhen {
-    /// When its invoice is paid.
-    PaymentSuccess,
-    /// When payment is attempted, whatever comes of it.
-    PaymentAttempt,
-}
-
-/// Resumes a paused subscription.
-pub fn resume(state: &mut State, mut subscription: Subscription, how: Resumption, now: i64) {
-    if how.anchor == ResumeAnchor::Now {
-        subscription.billing_cycle_anchor = now;
-    }
-    let cadence = lines::cadence_of(state, &subscription.items);
-    let natural = cadence.period_containing(subscription.billing_cycle_anchor, now);
-    let period = Period {
-        start: now,
-        end: natural.end,
-    };
-    let closed = subscription.period();
-    subscription.set_period(period);
-    let free = how.proration == ProrationBehavior::None && period != natural;
-    let lines = if free {
-        Vec::new()
-    } else {
-        lines::charges(state, &subscription, period, natural)
-    };
-    let draft = Draft {
-        reason: BillingReason::SubscriptionUpdate,
-        lines,
-        period: closed,
-        proration_date: None,
-    };
-    let mut invoice = invoices::compose(state, &subscription, draft, now);
-    let owed = invoice.amount_due() > 0;
-    if invoice.lines.is_empty() && usage::any(state, &subscription.items) {
-        return lifecycle::resumed(state, subscription);
-    }
-    if owed && how.when == ResumeWhen::PaymentSuccess {
-        invoice.expires_at = Some(now + INCOMPLETE_FOR);
-        save_subscription(state, subscription);
-    } else {
-        lifecycle::resumed(state, subscription);
-    }
-    let id = invoices::create(state, invoice);
-    drafts::finalize(state, &id, Finalizer::Stripe, now);
-    if owed {
-        invoices::collect(state, &id, dunning::Trigger::Request, None, now);
     }
 }

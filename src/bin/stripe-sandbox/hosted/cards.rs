@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
+
 use super::html::Text;
 use crate::api::payment_methods;
+use crate::engine::setups::Authentication;
 use crate::model::TestCard;
 use crate::state::State;
 use crate::wire::StripeError;
@@ -64,28 +67,32 @@ pub(super) fn choice() -> String {
             autocomplete=\"off\" inputmode=\"numeric\">\n"
 }
 
-/// What was filled in.
-#[derive(Debug, Default)]
-pub(super) struct Filled {
-    /// The card chosen, the one typed in first.
-    pub(super) card: Option<String>,
-    /// Whether authentication was completed, or failed.
-    pub(super) authenticate: Option<bool>,
+/// A card, and how its owner fares if its issuer asks who they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payer {
+    /// The card: `pm_card_…`, a number, or the id of a payment method.
+    pub card: Option<String>,
+    /// Whether they prove to be its owner.
+    pub authenticate: Option<Authentication>,
 }
 
-impl Filled {
-    /// Reads a form.
+impl Payer {
+    /// Reads a form. A card that was typed goes before the one that is ticked.
     pub(super) fn read(form: &[u8]) -> Self {
-        let value = |wanted: &str| {
-            let mut pairs = form_urlencoded::parse(form);
-            let (_, value) = pairs.find(|(name, _)| name == wanted)?;
-            Some(value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
+        let passed = field(form, "authenticate").map(|it| it == "true");
         Self {
-            card: value("number").or_else(|| value("card")),
-            authenticate: value("authenticate").map(|it| it == "true"),
+            card: field(form, "number").or_else(|| field(form, "card")),
+            authenticate: passed.map(Authentication::from),
         }
     }
+}
+
+/// What was payer into a field of a form, unless nothing was.
+pub(super) fn field(form: &[u8], wanted: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(form);
+    let (_, value) = pairs.find(|(name, _)| name == wanted)?;
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -94,13 +101,13 @@ mod tests {
 
     #[test]
     fn a_typed_number_goes_before_the_card_ticked() {
-        let filled = Filled::read(b"card=4242424242424242&number=4000+0027+6000+3184");
-        assert_eq!(filled.card.as_deref(), Some("4000 0027 6000 3184"));
-        let filled = Filled::read(b"card=4242424242424242&number=");
-        assert_eq!(filled.card.as_deref(), Some("4242424242424242"));
+        let payer = Payer::read(b"card=4242424242424242&number=4000+0027+6000+3184");
+        assert_eq!(payer.card.as_deref(), Some("4000 0027 6000 3184"));
+        let payer = Payer::read(b"card=4242424242424242&number=");
+        assert_eq!(payer.card.as_deref(), Some("4242424242424242"));
         assert_eq!(
-            Filled::read(b"authenticate=false").authenticate,
-            Some(false)
+            Payer::read(b"authenticate=false").authenticate,
+            Some(Authentication::Failed)
         );
     }
 

@@ -1,53 +1,25 @@
 //! The page of a Checkout session in setup mode.
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
 
-use super::cards::{self, Filled};
+use super::cards::{self, Payer};
 use super::html::{self, Text};
-use super::{pay_with, visit};
+use super::{Page, pay_with};
 use crate::engine::checkout;
-use crate::engine::setups::Authentication;
 use crate::model::{CheckoutSession, CheckoutStatus};
-use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::StripeError;
 
-/// Shows the page.
-pub async fn show(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let page = visit(
-        &app,
-        Some(&headers),
-        |state| has(state, &id),
-        |state| render(state, &id, None),
-    );
-    page.unwrap_or_else(html::nothing_here)
-}
-
-/// Takes what was filled in.
-pub async fn submit(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let filled = Filled::read(&body);
-    let page = visit(
-        &app,
-        Some(&headers),
-        |state| has(state, &id),
-        |state| {
-            let error = complete(state, &id, filled.card.as_deref(), filled.authenticate).err();
-            render(state, &id, error.as_ref())
-        },
-    );
-    page.unwrap_or_else(html::nothing_here)
-}
+/// The page.
+pub(super) const PAGE: Page = Page {
+    has,
+    show: |state, id| render(state, id, None),
+    submit: |state, id, form| {
+        let error = complete(state, id, &Payer::read(form)).err();
+        render(state, id, error.as_ref())
+    },
+};
 
 /// Whether the account has this session.
 pub fn has(state: &State, id: &str) -> bool {
@@ -55,13 +27,8 @@ pub fn has(state: &State, id: &str) -> bool {
 }
 
 /// Goes through the page: gives a card, then authenticates it or not if its issuer asks.
-pub fn complete(
-    state: &mut State,
-    id: &str,
-    card: Option<&str>,
-    authenticate: Option<bool>,
-) -> Result<(), StripeError> {
-    if let Some(card) = card {
+pub fn complete(state: &mut State, id: &str, payer: &Payer) -> Result<(), StripeError> {
+    if let Some(card) = &payer.card {
         let method = pay_with(state, card)?;
         checkout::submit(state, id, &method)?;
     }
@@ -69,12 +36,10 @@ pub fn complete(
         .checkout_sessions
         .get(id)
         .is_some_and(|session| checkout::awaits_authentication(state, session));
-    match authenticate {
-        Some(passed) if asked => {
-            checkout::authenticate(state, id, Authentication::from_flag(passed))
-        }
+    match payer.authenticate {
+        Some(authentication) if asked => checkout::authenticate(state, id, authentication),
         // A card that asks for nothing needs no answer.
-        Some(_) | None if card.is_some() => Ok(()),
+        Some(_) | None if payer.card.is_some() => Ok(()),
         _ => Err(StripeError::invalid("Choose a card first.")),
     }
 }

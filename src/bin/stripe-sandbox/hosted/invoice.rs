@@ -1,47 +1,28 @@
 //! The page of an invoice: where a customer reads what is due, and pays it.
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
 use rust_decimal::Decimal;
 
-use super::cards::{self, Filled};
+use super::cards::{self, Payer};
 use super::html::{self, Text};
-use super::{pay_with, visit};
+use super::{Page, pay_with};
 use crate::api::payment_methods;
 use crate::engine::dunning::{self, Trigger};
-use crate::engine::payments;
-use crate::engine::setups::Authentication;
-use crate::engine::wording;
+use crate::engine::{payments, wording};
 use crate::model::invoice::{Invoice, Status};
-use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::StripeError;
 
-/// Shows the page.
-pub async fn show(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let act = |state: &mut State| render(state, &id, None);
-    visit(&app, Some(&headers), |state| has(state, &id), act).unwrap_or_else(html::nothing_here)
-}
-
-/// Takes what was filled in.
-pub async fn submit(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let filled = Filled::read(&body);
-    let act = |state: &mut State| {
-        let error = pay(state, &id, filled.card.as_deref(), filled.authenticate).err();
-        render(state, &id, error.as_ref())
-    };
-    visit(&app, Some(&headers), |state| has(state, &id), act).unwrap_or_else(html::nothing_here)
-}
+/// The page.
+pub(super) const PAGE: Page = Page {
+    has,
+    show: |state, id| render(state, id, None),
+    submit: |state, id, form| {
+        let error = pay(state, id, &Payer::read(form)).err();
+        render(state, id, error.as_ref())
+    },
+};
 
 /// Whether the account has this invoice.
 pub fn has(state: &State, id: &str) -> bool {
@@ -50,15 +31,10 @@ pub fn has(state: &State, id: &str) -> bool {
 
 /// Goes through the page: pays with a card, then authenticates it or not if its issuer asks. The card that paid becomes
 /// the customer's, though not their default.
-pub fn pay(
-    state: &mut State,
-    id: &str,
-    card: Option<&str>,
-    authenticate: Option<bool>,
-) -> Result<(), StripeError> {
+pub fn pay(state: &mut State, id: &str, payer: &Payer) -> Result<(), StripeError> {
     let invoice = payable(state, id)?;
     let now = state.now(invoice.test_clock.as_deref());
-    if let Some(card) = card {
+    if let Some(card) = &payer.card {
         let method = pay_with(state, card)?;
         let outcome = dunning::attempt(state, id, Trigger::Request, Some(method), now);
         if let (Some(error), payments::Outcome::Declined(_)) = (payments::error(&outcome), outcome)
@@ -67,12 +43,10 @@ pub fn pay(
         }
     }
     let asked = dunning::awaits_authentication(state, id);
-    match authenticate {
-        Some(passed) if asked => {
-            dunning::authenticate(state, id, Authentication::from_flag(passed), now)?;
-        }
+    match payer.authenticate {
+        Some(authentication) if asked => dunning::authenticate(state, id, authentication, now)?,
         // A card that asks for nothing needs no answer.
-        Some(_) | None if card.is_some() => {}
+        Some(_) | None if payer.card.is_some() => {}
         _ => return Err(StripeError::invalid("Choose a card first.")),
     }
     keep_card(state, &invoice)

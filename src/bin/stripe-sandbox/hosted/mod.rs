@@ -9,8 +9,10 @@ pub mod invoice;
 pub mod portal;
 
 use axum::Router;
-use axum::http::{HeaderMap, header};
-use axum::routing::get;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State as Shared};
+use axum::http::{HeaderMap, Response, header};
+use axum::routing::{MethodRouter, get};
 
 pub use cards::pay_with;
 
@@ -21,10 +23,41 @@ use crate::state::{Actor, State};
 /// The pages' routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
-        .route("/i/{id}", get(invoice::show).post(invoice::submit))
-        .route("/i/{id}/pdf", get(invoice::show))
-        .route("/p/session/{id}", get(portal::show).post(portal::submit))
+        .route("/c/pay/{id}", serve(checkout::PAGE))
+        .route("/i/{id}", serve(invoice::PAGE))
+        .route("/i/{id}/pdf", serve(invoice::PAGE))
+        .route("/p/session/{id}", serve(portal::PAGE))
+}
+
+/// A page about one object of an account.
+#[derive(Clone, Copy)]
+struct Page {
+    /// Whether the account has the object with this id.
+    has: fn(&State, &str) -> bool,
+    /// Shows it.
+    show: fn(&mut State, &str) -> Response<Body>,
+    /// Takes the form that was filled in.
+    submit: fn(&mut State, &str, &[u8]) -> Response<Body>,
+}
+
+fn serve(page: Page) -> MethodRouter<App> {
+    let has = move |id: String| move |state: &State| (page.has)(state, &id);
+    let show = move |Shared(app): Shared<App>, Path(id): Path<String>, headers: HeaderMap| async move {
+        let shown = visit(&app, Some(&headers), has(id.clone()), |state| {
+            (page.show)(state, &id)
+        });
+        shown.unwrap_or_else(html::nothing_here)
+    };
+    let submit = move |Shared(app): Shared<App>,
+                       Path(id): Path<String>,
+                       headers: HeaderMap,
+                       form: Bytes| async move {
+        let shown = visit(&app, Some(&headers), has(id.clone()), |state| {
+            (page.submit)(state, &id, &form)
+        });
+        shown.unwrap_or_else(html::nothing_here)
+    };
+    get(show).post(submit)
 }
 
 /// Does something in the account that has what a page is about, after what is due by now; `None` if no account has.

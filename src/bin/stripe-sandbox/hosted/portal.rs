@@ -2,19 +2,17 @@
 
 use std::fmt::Write as _;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::cards::{self, Filled};
+use super::cards::{self, Payer, field};
 use super::html::{self, Text};
-use super::{pay_with, visit};
+use super::{Page, pay_with};
 use crate::engine::setups::Authentication;
 use crate::engine::{live_subscriptions, portal};
 use crate::model::portal::{AfterFlow, PortalConfiguration, PortalSession};
-use crate::sandbox::App;
 use crate::state::State;
 use crate::wire::{Method, Params, Request, StripeError, execute};
 
@@ -25,7 +23,7 @@ pub struct Deed {
     /// A card to leave.
     pub card: Option<String>,
     /// Whether its owner proves to be so, if its issuer asks.
-    pub authenticate: Option<bool>,
+    pub authenticate: Option<Authentication>,
     /// A subscription to end.
     pub cancel: Option<String>,
     /// A subscription that is to end, to be kept.
@@ -34,45 +32,28 @@ pub struct Deed {
 
 impl Deed {
     fn read(form: &[u8]) -> Self {
-        let filled = Filled::read(form);
-        let value = |wanted: &str| {
-            let mut pairs = form_urlencoded::parse(form);
-            let found = pairs.find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.into_owned())
-        };
+        let Payer { card, authenticate } = Payer::read(form);
         Self {
-            card: filled.card,
-            authenticate: filled.authenticate,
-            cancel: value("cancel"),
-            keep: value("keep"),
+            card,
+            authenticate,
+            cancel: field(form, "cancel"),
+            keep: field(form, "keep"),
         }
     }
 }
 
-/// Shows the page.
-pub async fn show(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let act = |state: &mut State| render(state, &id, None);
-    visit(&app, Some(&headers), |state| has(state, &id), act).unwrap_or_else(html::nothing_here)
-}
-
-/// Takes what was filled in.
-pub async fn submit(
-    Shared(app): Shared<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let deed = Deed::read(&body);
-    let act = |state: &mut State| match carry_out(state, &id, &deed) {
-        Ok(()) => after(state, &id, &deed).unwrap_or_else(|| render(state, &id, None)),
-        Err(error) => render(state, &id, Some(&error)),
-    };
-    visit(&app, Some(&headers), |state| has(state, &id), act).unwrap_or_else(html::nothing_here)
-}
+/// The page.
+pub(super) const PAGE: Page = Page {
+    has,
+    show: |state, id| render(state, id, None),
+    submit: |state, id, form| {
+        let deed = Deed::read(form);
+        match carry_out(state, id, &deed) {
+            Ok(()) => after(state, id, &deed).unwrap_or_else(|| render(state, id, None)),
+            Err(error) => render(state, id, Some(&error)),
+        }
+    },
+};
 
 /// Whether the account has this session.
 pub fn has(state: &State, id: &str) -> bool {
@@ -87,10 +68,10 @@ pub fn carry_out(state: &mut State, id: &str, deed: &Deed) -> Result<(), StripeE
         let method = pay_with(state, card)?;
         portal::add_card(state, &session, &method)?;
     }
-    if let Some(passed) = deed.authenticate
+    if let Some(authentication) = deed.authenticate
         && (portal::awaiting(state, id).is_some() || deed.card.is_none())
     {
-        portal::authenticate(state, &session, Authentication::from_flag(passed))?;
+        portal::authenticate(state, &session, authentication)?;
     }
     if let Some(subscription) = &deed.cancel {
         require(&configuration, "subscription_cancel")?;
@@ -156,7 +137,7 @@ fn change(
 
 /// Where a customer goes who was sent here to leave a card, and did.
 fn after(state: &State, id: &str, deed: &Deed) -> Option<Response<Body>> {
-    let left = deed.card.is_some() || deed.authenticate == Some(true);
+    let left = deed.card.is_some() || deed.authenticate == Some(Authentication::Passed);
     if !left || portal::awaiting(state, id).is_some() {
         return None;
     }

@@ -11,6 +11,7 @@ use super::{
     tax::{InvoiceTax, TaxBehavior, total_taxes},
 };
 use crate::engine::calendar::Period;
+use crate::engine::resumption::ResumeWhen;
 use crate::state::State;
 use crate::wire::sublist;
 
@@ -151,6 +152,9 @@ pub struct Invoice {
     /// Why it could not be finalised when that was last tried.
     #[serde(default)]
     pub last_finalization_error: Option<FinalizationError>,
+    /// Whose payment puts its paused subscription back to work, and when.
+    #[serde(default)]
+    pub resumes: Option<ResumeWhen>,
     /// What any try to finalise it is to fail with: a wish of the control plane's.
     #[serde(default)]
     pub refuses_finalization: Option<FinalizationError>,

@@ -216,6 +216,9 @@ pub struct Subscription {
     /// Whether tax is calculated.
     #[serde(default)]
     pub automatic_tax: AutomaticTax,
+    /// Since when it is paused.
+    #[serde(default)]
+    pub paused_at: Option<i64>,
 }
 
 impl Subscription {
@@ -237,8 +240,22 @@ impl Subscription {
         }
     }
 
-    /// Stripe's object.
+    /// Stripe's object, which tells why a subscription is paused only while it is.
     pub fn render(&self, state: &State) -> Value {
+        let mut subscription = self.render_members(state);
+        if let Some(at) = self.paused_at {
+            subscription["status_details"] = json!({
+                "paused": {
+                    "subscription": { "type": "trial_end_without_payment_method" },
+                    "transitioned_at": at,
+                    "type": "subscription",
+                },
+            });
+        }
+        subscription
+    }
+
+    fn render_members(&self, state: &State) -> Value {
         let items: Vec<_> = self
             .items
             .iter()

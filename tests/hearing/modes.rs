@@ -1,0 +1,201 @@
+//! Webhooks without polls, polls without webhooks, and what either costs.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::support::process::Operator;
+use crate::support::{eventually, world::World};
+use crate::{
+    NEVER, change_customer, deliver, events, heard, listening_world, outcomes, until_leads,
+};
+
+/// Waits until the name that the manifest gives is back in Stripe.
+async fn until_put_right(world: &World) {
+    eventually("drift is put right", async || {
+        let (customer, _) = world.one_of_each("acme", None).await;
+        if customer["name"] == "Acme Inc" {
+            Ok(())
+        } else {
+            Err(customer["name"].to_string())
+        }
+    })
+    .await;
+}
+
+/// A world with one tenant that is fine.
+async fn acme(events: &str) -> (World, Operator) {
+    let (world, _) = listening_world(events).await;
+    world.plan("pro", "99.00").await;
+    let operator = world.operator().await;
+    until_leads(&operator).await;
+    world.tenant("acme", "pro").await;
+    world.ready("acme").await;
+    (world, operator)
+}
+
+/// How often a path was asked for since the log was emptied.
+async fn asked(world: &World, path: &str) -> usize {
+    let requests = world.stripe.requests().await;
+    requests
+        .iter()
+        .filter(|request| request["path"] == path)
+        .count()
+}
+
+#[tokio::test]
+async fn with_webhooks_alone_a_change_is_heard_of_and_the_list_is_left_alone() {
+    let (world, operator) = acme("webhook").await;
+    world.stripe.forget_requests().await;
+    change_customer(&world, "acme", json!({"name": "Other"})).await;
+    let newest = events(&world).await.remove(0);
+    world.stripe.forget_requests().await;
+    let answer = deliver(&operator, &newest.to_string()).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    until_put_right(&world).await;
+    let told = heard(&world, "acme", "customer.updated").await;
+    assert_eq!(
+        (&told["id"], &told["via"]),
+        (&newest["id"], &json!("Webhook"))
+    );
+    assert_eq!(asked(&world, "/v1/events").await, 0);
+
+    // The same again is known, and costs nothing.
+    world.stripe.forget_requests().await;
+    for _ in 0..5 {
+        assert!(
+            deliver(&operator, &newest.to_string())
+                .await
+                .status
+                .is_success()
+        );
+    }
+    assert_eq!(outcomes(&operator, "known").await, 5);
+    assert_eq!(world.stripe.requests().await, Vec::<Value>::new());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn with_polls_alone_a_change_is_heard_of_and_quiet_times_cost_one_request_each() {
+    let (world, _operator) = acme("poll").await;
+    change_customer(&world, "acme", json!({"name": "Other"})).await;
+    until_put_right(&world).await;
+    let told = heard(&world, "acme", "customer.updated").await;
+    assert_eq!(told["via"], "Poll");
+    // What the correction itself caused is heard of, too; then it is quiet.
+    let newest = events(&world).await.remove(0);
+    world
+        .until("acme", "the last event", |tenant| {
+            tenant["status"]["lastEvent"]["id"] == newest["id"]
+        })
+        .await;
+    world.stripe.forget_requests().await;
+    eventually("three polls", async || {
+        match asked(&world, "/v1/events").await {
+            0..3 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    let requests = world.stripe.requests().await;
+    let others: Vec<_> = requests
+        .iter()
+        .filter(|r| r["path"] != "/v1/events")
+        .collect();
+    assert!(others.is_empty(), "{others:#?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_one_payment_causes_costs_a_read_for_each_object_and_no_more() {
+    let (world, operator) = acme("webhook").await;
+    let status = world.get("acme").await["status"].take();
+    let customer = status["stripe"]["customerId"].as_str().unwrap();
+    world.add_card(customer, "pm_card_visa").await;
+    let subscription = status["stripe"]["subscriptionId"].as_str().unwrap();
+    let before = events(&world).await.len();
+    let path = format!("/v1/subscriptions/{subscription}");
+    world
+        .stripe
+        .dashboard(&path, json!({"trial_end": "now"}))
+        .await;
+    let mut caused = events(&world).await;
+    caused.truncate(caused.len() - before);
+    let kinds: Vec<_> = caused.iter().map(|e| e["type"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"invoice.paid"), "{kinds:?}");
+    world.stripe.forget_requests().await;
+    for event in &caused {
+        assert!(
+            deliver(&operator, &event.to_string())
+                .await
+                .status
+                .is_success()
+        );
+    }
+    world
+        .until("acme", "active", |tenant| {
+            tenant["status"]["phase"] == "Active"
+        })
+        .await;
+    eventually("all is read", async || {
+        // The objects: the customer, the subscription and the invoice. Events that come while one is
+        // being read have it read once more.
+        let reads = world.stripe.requests().await.len();
+        let taken = usize::try_from(outcomes(&operator, "taken").await).unwrap();
+        assert!(reads <= taken, "{reads} requests for {taken} events");
+        if reads >= 2 {
+            Ok(())
+        } else {
+            Err(format!("{reads} reads"))
+        }
+    })
+    .await;
+    assert!(world.stripe.writes().await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn with_both_the_webhook_is_first_and_the_poll_adds_nothing() {
+    let (world, operator) = acme("both").await;
+    // Delivered by Stripe itself, signed by its own hand.
+    let url = operator.webhook_url();
+    let form = [("url", url.as_str()), ("enabled_events[]", "*")];
+    let endpoint = world.stripe.post("/v1/webhook_endpoints", &form).await;
+    let secret = endpoint["secret"].as_str().unwrap();
+    let file = world
+        .options
+        .flags
+        .iter()
+        .position(|f| f == "--webhook-secret-file");
+    let file = &world.options.flags[file.unwrap() + 1];
+    std::fs::write(file, secret).unwrap();
+    let flush = |name: &str| json!({"name": name});
+    // Until the new secret is read, deliveries are refused, and the sandbox tries again.
+    change_customer(&world, "acme", flush("First")).await;
+    until_put_right(&world).await;
+    eventually("a delivery is taken", async || {
+        match outcomes(&operator, "taken").await + outcomes(&operator, "known").await {
+            0 => Err("none".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    change_customer(&world, "acme", flush("Second")).await;
+    world
+        .until("acme", "heard of by webhook", |tenant| {
+            tenant["status"]["lastEvent"]["via"] == "Webhook"
+        })
+        .await;
+    until_put_right(&world).await;
+    let deleted = format!("/v1/webhook_endpoints/{}", endpoint["id"].as_str().unwrap());
+    world.stripe.v1(Method::DELETE, &deleted, &[]).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn webhooks_alone_need_a_secret() {
+    let mut world = World::new().await;
+    world.options = world.options.flag("--events", "webhook");
+    world.options = world.options.flag("--resync-seconds", NEVER);
+    let start = tokio::spawn(async move { world.operator().await });
+    assert!(start.await.is_err(), "it does not start");
+}
