@@ -45,6 +45,13 @@
 //! in the status, so that somebody's change in Stripe is not taken for one of the manifest. In a
 //! rollout of new terms every tenant asks for its turn first.
 //!
+//! # How what needs somebody is found
+//!
+//! The mirror also holds what is not settled: drafts and open invoices, what their payments wait for,
+//! disputes, early fraud warnings. [`converge::concern`] judges that anew at each look, and says when
+//! the judgement may change by itself; [`converge::news`] tells of what begins and what is over, from
+//! the conditions before and after. Links and amounts are in the status and never in events or logs.
+//!
 //! # Why nothing is created twice
 //!
 //! 1. Nothing is created before the account has been listed completely (lists in Stripe are

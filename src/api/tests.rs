@@ -3,7 +3,7 @@
 use kube::core::cel::{validate_cel, validate_cel_update};
 use serde_json::{Value, json};
 
-use super::{BillingPlan, TenantBilling, crds};
+use super::{BillingPlan, OnDispute, TenantBilling, crds};
 
 fn plan(base: &Value) -> BillingPlan {
     serde_json::from_value(json!({
@@ -183,4 +183,26 @@ fn no_field_is_nullable_and_no_rule_speaks_of_null() {
         assert!(!text.contains("\"nullable\""), "{}", crd.spec.names.kind);
         assert!(!text.contains("null"), "{}", crd.spec.names.kind);
     }
+}
+
+#[test]
+fn a_dispute_is_only_reported_unless_the_manifest_says_more() {
+    let on_open = |spec: Value| tenant(&spec).spec.disputes.unwrap_or_default().on_open;
+    assert_eq!(on_open(json!({})), OnDispute::Report);
+    assert_eq!(on_open(json!({"disputes": {}})), OnDispute::Report);
+    let hold = json!({"disputes": {"onOpen": "Hold"}});
+    assert_eq!(on_open(hold), OnDispute::Hold);
+
+    let [_, crd] = crds();
+    let crd = serde_json::to_value(crd).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let policy = &schema["spec"]["properties"]["disputes"]["properties"]["onOpen"];
+    assert_eq!(policy["enum"], json!(["Report", "Hold", "Suspend"]));
+    assert_eq!(policy["default"], "Report");
+    let access = &schema["status"]["properties"]["access"]["properties"]["level"];
+    assert_eq!(access["enum"], json!(["Full", "Suspended"]));
+    let columns = &crd["spec"]["versions"][0]["additionalPrinterColumns"];
+    let columns = columns.as_array().unwrap().iter();
+    let names: Vec<&Value> = columns.map(|column| &column["name"]).collect();
+    assert!(names.contains(&&json!("Access")), "{names:?}");
 }

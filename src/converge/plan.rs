@@ -29,7 +29,6 @@ mod trial;
 use jiff::Timestamp;
 
 use self::cancellation::{cancel_at_period_end, cancel_now};
-use super::concern;
 use super::desired::Desired;
 use super::observed::{Customer, Observed, Subscription, TenantKey};
 use super::payment::SetupLink;
@@ -278,11 +277,7 @@ pub fn tenant(
     match own.live.as_slice() {
         [] => subscribe::subscribe(&mut plan, case, &own),
         [one] => {
-            hold::converge(&mut plan, desired, observed, one, situation.now);
             running::converge(&mut plan, case, one);
-            if let Some(at) = concern::next_change(one, &observed.invoices, situation.now) {
-                plan.look_at(at);
-            }
             if plan
                 .steps
                 .iter()

@@ -13,7 +13,7 @@
 
 use jiff::Timestamp;
 
-use super::{Difference, Plan};
+use super::{Case, Difference, Plan};
 use crate::api::{DriftClass, Lifecycle, OnDispute};
 use crate::converge::desired::Desired;
 use crate::converge::observed::{
@@ -28,13 +28,11 @@ const FIELD: &str = "subscription.pauseCollection";
 const NOT_PAUSED: &str = "none";
 
 /// Holds or lets go, whichever is due.
-pub(super) fn converge(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    subscription: &Subscription,
-    now: Timestamp,
-) {
+pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
+    let Case {
+        desired, observed, ..
+    } = case;
+    let now = case.situation.now;
     // Stripe lets nobody change a subscription whose first payment is open; one that is cancelled
     // charges nothing more.
     if desired.lifecycle == Lifecycle::Canceled

@@ -1,8 +1,9 @@
 //! One live subscription: bringing it in line.
 
 use super::cancellation::{cancel_at_period_end, cancel_now, undo_or_report_cancellation};
-use super::{Case, Hold, Plan, Recorded, change, guards, payment, schedule, tax, trial};
+use super::{Case, Hold, Plan, Recorded, change, guards, hold, payment, schedule, tax, trial};
 use crate::api::{Lifecycle, reason};
+use crate::converge::concern;
 use crate::converge::desired::Desired;
 use crate::converge::observed::{Subscription, SubscriptionStatus};
 use crate::converge::steps::{Change, Step};
@@ -23,6 +24,12 @@ pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscript
     let case = Case { recorded, ..case };
     let claimed = schedule::claimed(&case.desired.key, subscription, recorded);
     let subscription = claimed.as_ref().unwrap_or(subscription);
+    // Before anything that could charge.
+    hold::converge(plan, case, subscription);
+    let invoices = &case.observed.invoices;
+    if let Some(at) = concern::next_change(subscription, invoices, case.situation.now) {
+        plan.look_at(at);
+    }
     restore_identity(plan, case.desired, subscription);
     if end_or_go_on(plan, case.desired, subscription) == Goes::On {
         bring_in_line(plan, case, subscription);

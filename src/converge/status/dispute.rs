@@ -67,7 +67,14 @@ fn judge(seen: &Disputes, on_dispute: OnDispute) -> (Truth, &'static str, String
         DisputeStatus::Prevented => (reason::NO_DISPUTE, "was settled before it became one"),
         _ => (reason::NO_DISPUTE, "was an inquiry that came to nothing"),
     };
-    let message = format!("{} {how}; nothing is disputed any more", last.id);
+    let consequence = match on_dispute {
+        OnDispute::Report => "",
+        OnDispute::Hold | OnDispute::Suspend => ", and what was held back is collected",
+    };
+    let message = format!(
+        "{} {how}; nothing is disputed any more{consequence}",
+        last.id
+    );
     (Truth::False, reason, message)
 }
 

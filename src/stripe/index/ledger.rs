@@ -137,3 +137,92 @@ pub(super) fn unlink(map: &mut HashMap<Id, Vec<Id>>, key: Option<&str>, id: &str
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Note {
+        text: &'static str,
+        kept: bool,
+    }
+
+    impl Record for Note {
+        fn id(&self) -> &'static str {
+            "n"
+        }
+
+        fn customer(&self) -> &'static str {
+            "cus_1"
+        }
+
+        fn created(&self) -> i64 {
+            0
+        }
+
+        fn is_kept(&self) -> bool {
+            self.kept
+        }
+    }
+
+    const OPEN: Note = Note {
+        text: "open",
+        kept: true,
+    };
+    const SETTLED: Note = Note {
+        text: "settled",
+        kept: false,
+    };
+
+    fn at(sent: u64, folded: u64) -> Times {
+        Times { sent, folded }
+    }
+
+    fn texts(ledger: &Ledger<Note>) -> Vec<&'static str> {
+        ledger.of("cus_1").map(|note| note.text).collect()
+    }
+
+    #[test]
+    fn what_was_asked_for_before_it_was_settled_does_not_bring_it_back() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.fold(OPEN, at(1, 2), Origin::Single));
+        assert!(!ledger.fold(OPEN, at(3, 4), Origin::Single), "the same");
+        assert!(ledger.fold(SETTLED, at(6, 7), Origin::Single));
+        assert!(
+            !ledger.fold(OPEN, at(5, 8), Origin::Single),
+            "a late answer"
+        );
+        assert!(!ledger.fold(OPEN, at(6, 8), Origin::Page), "an old page");
+        assert_eq!(texts(&ledger), [""; 0]);
+        // Asked for after that, it is open again.
+        assert!(ledger.fold(OPEN, at(9, 10), Origin::Page));
+        assert_eq!(texts(&ledger), ["open"]);
+    }
+
+    #[test]
+    fn a_list_settles_what_it_does_not_have_but_nothing_that_is_newer_than_it() {
+        let mut ledger = Ledger::default();
+        ledger.fold(OPEN, at(1, 5), Origin::Single);
+        assert_eq!(ledger.settle(at(4, 6), |_| true), [""; 0]);
+        assert_eq!(ledger.settle(at(7, 8), |_| false), [""; 0]);
+        assert_eq!(ledger.settle(at(7, 8), |_| true), ["cus_1"]);
+        assert_eq!(texts(&ledger), [""; 0]);
+        assert_eq!(ledger.customers().count(), 0);
+    }
+
+    #[test]
+    fn what_is_settled_costs_nothing_once_a_later_scan_is_through() {
+        let mut ledger = Ledger::default();
+        ledger.fold(OPEN, at(1, 2), Origin::Single);
+        ledger.fold(SETTLED, at(3, 4), Origin::Single);
+        ledger.sweep(4);
+        assert_eq!(
+            ledger.gone.len(),
+            1,
+            "a page of this scan may still have it"
+        );
+        ledger.sweep(5);
+        assert!(ledger.gone.is_empty() && ledger.records.is_empty() && ledger.of.is_empty());
+    }
+}

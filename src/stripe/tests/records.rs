@@ -249,3 +249,39 @@ async fn a_key_that_may_not_read_disputes_sees_everything_else() {
     mirror.rebuild(&session).await.unwrap();
     assert_eq!(disputes(&mirror).len(), 1);
 }
+
+#[tokio::test]
+async fn invoices_on_a_test_clock_are_listed_customer_by_customer_and_outlive_the_accounts_scan() {
+    let on_clock = |shelf: Shelf| Shelf {
+        customers: vec![(
+            "cus_a",
+            shelf.customers[0]
+                .1
+                .replace("{\"id\"", "{\"test_clock\":\"clock_1\",\"id\""),
+        )],
+        subscriptions: vec![shelf.subscriptions[0].clone()],
+        ..shelf
+    };
+    let (stripe, shelf, session) = served(on_clock(a_troubled_tenant())).await;
+    let mirror = Mirror::new("default");
+    mirror.rebuild_clock(&session, "clock_1").await.unwrap();
+    let observe = || mirror.observe(&tenant("acme"), None, Some("clock_1"));
+    let ids = || {
+        let invoices = observe().unwrap().invoices;
+        invoices.into_iter().map(|i| i.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), ["in_draft", "in_open"]);
+    let asked = stripe.received();
+    let lists = asked.iter().filter(|r| r.is("GET", "/v1/invoices"));
+    assert!(lists.clone().all(|r| r.target.contains("customer=cus_a")));
+    assert_eq!(lists.count(), 2);
+
+    // The account's own lists do not show what is on a clock.
+    let kept = std::mem::take(&mut *shelf.lock().unwrap());
+    mirror.rebuild(&session).await.unwrap();
+    assert_eq!(ids(), ["in_draft", "in_open"]);
+    *shelf.lock().unwrap() = kept;
+    shelf.lock().unwrap().invoices.clear();
+    mirror.rebuild_clock(&session, "clock_1").await.unwrap();
+    assert_eq!(ids(), [""; 0]);
+}
