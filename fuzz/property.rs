@@ -37,13 +37,15 @@ impl Target {
             .enable_all()
             .build()
             .expect("a runtime");
-        let name = format!("webhook-property-{}-{}", std::process::id(), fastrand::u64(..));
+        let name = format!(
+            "webhook-property-{}-{}",
+            std::process::id(),
+            fastrand::u64(..)
+        );
         let file = std::env::temp_dir().join(name);
         std::fs::write(&file, SECRET).expect("writing a secret");
-        let (secrets, _) = runtime.block_on(Secrets::load(
-            vec![file.clone()],
-            CancellationToken::new(),
-        ));
+        let (secrets, _) =
+            runtime.block_on(Secrets::load(vec![file.clone()], CancellationToken::new()));
         std::fs::remove_file(file).expect("removing it");
         let inbox = Arc::new(Inbox::new(Arc::new(Mirror::new("default"))));
         let mut registry = Registry::default();

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn of_two_events_of_one_second_the_same_one_wins_in_either_order() {
         let (one, other) = (event("evt_1", EARLY), event("evt_2", EARLY));
-        let newest = |a: &LastEvent, b: &LastEvent| LastEvent::newest(Some(a.clone()), Some(b.clone()));
+        let newest =
+            |a: &LastEvent, b: &LastEvent| LastEvent::newest(Some(a.clone()), Some(b.clone()));
         assert_eq!(newest(&one, &other), Some(other.clone()));
         assert_eq!(newest(&other, &one), Some(other.clone()));
         // The same event by another way is no news.
