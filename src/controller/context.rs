@@ -20,6 +20,7 @@ use super::lease::Leadership;
 use super::metrics::Metrics;
 use super::rollout::Rollouts;
 use super::tenant::Tenant;
+use super::unread::Unread;
 use crate::api::{PlanObject, TenantObject};
 use crate::stripe::{self, Inbox, Mirror, Session};
 
@@ -35,6 +36,8 @@ pub(super) struct Context {
     pub(super) inbox: Arc<Inbox>,
     /// What tenants are to be told of.
     pub(super) heard: Heard,
+    /// What cannot be read although something happened to it.
+    pub(super) unread: Unread,
     pub(super) owner: String,
     pub(super) plans: Store<PlanObject>,
     /// Whether every plan has been seen once.

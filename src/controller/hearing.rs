@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, PlanRef};
 use super::sync::Sight;
 use crate::api::LastEvent;
+use crate::converge::observed::TenantKey;
 use crate::stripe::{Class, Errand, Error, Outcome, Prices, Session, Touched};
 
 /// Objects that are read again at the same time.
@@ -35,6 +36,7 @@ async fn run(errand: Errand, sight: &Sight<'_>) {
     let outcome = match read(&errand, context).await {
         Ok(touched) => {
             sight.succeeded();
+            context.unread.read(errand.hint());
             tell(context, &touched, &errand.event);
             Outcome::Done
         }
@@ -42,11 +44,16 @@ async fn run(errand: Errand, sight: &Sight<'_>) {
             let outcome = Outcome::of(&error);
             let hint = errand.hint();
             match outcome {
-                Outcome::Done => tracing::warn!(
-                    %error, ?hint, "an object in Stripe cannot be read; the next complete list tries again"
-                ),
+                Outcome::Done => {
+                    tracing::warn!(%error, ?hint, "an object in Stripe cannot be read; the next complete list tries again");
+                    look_at(context, &context.unread.read(hint));
+                }
                 Outcome::Again => {
                     tracing::warn!(%error, ?hint, "an object in Stripe is not read; it is tried again");
+                    if errand.failing_for() > sight.patience() {
+                        let tenants = errand.concerned(&context.mirror);
+                        look_at(context, &context.unread.note(hint, tenants, &error));
+                    }
                 }
             }
             if is_of_stripe_as_a_whole(&error) {
@@ -63,6 +70,11 @@ async fn read(errand: &Errand, context: &Context) -> Result<Touched, Error> {
     errand
         .read(&errand.session(&session), &context.mirror)
         .await
+}
+
+fn look_at(context: &Context, tenants: &[TenantKey]) {
+    let ids = tenants.iter().map(|key| key.tenant.as_str());
+    context.triggers.tenants(context.tenants.of_tenants(ids));
 }
 
 /// Has those looked at whom an event concerns.

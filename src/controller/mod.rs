@@ -33,6 +33,7 @@ mod report;
 mod rollout;
 mod sync;
 mod tenant;
+mod unread;
 mod watch;
 
 pub use lease::LeaseConfig;
@@ -190,6 +191,7 @@ async fn lead(
         mirror,
         inbox,
         heard: heard::Heard::default(),
+        unread: unread::Unread::default(),
         owner: options.owner.clone(),
         plans: plans.clone(),
         plans_listed: tokio::sync::watch::Sender::new(false),

@@ -230,6 +230,7 @@ async fn observe(
 ) -> Result<Result<Observed, Looked>, Error> {
     let mirror = &context.mirror;
     context.check_sight()?;
+    context.unread.check(&tenant.key)?;
     context.check_mirrored(session)?;
     if let ClockScan::NoSuchClock(clock) = context.scan_clock(tenant, session).await? {
         return Ok(Err(Looked::stalled(

@@ -112,10 +112,14 @@ impl Sight<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(Instant::now);
         // Before the first list there is nothing that could be spoken of.
-        let patience = self.pace.events * BLIND_AFTER_POLLS;
-        if !self.context.mirror.is_complete() || since.elapsed() > patience {
+        if !self.context.mirror.is_complete() || since.elapsed() > self.patience() {
             self.context.note_sight(Some(error.clone()));
         }
+    }
+
+    /// How long failures may last before tenants are told.
+    pub(super) fn patience(&self) -> Duration {
+        self.pace.events * BLIND_AFTER_POLLS
     }
 
     /// The account could not be followed. Says how long to wait.

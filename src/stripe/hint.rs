@@ -120,6 +120,17 @@ impl Hint {
         })
     }
 
+    /// The tenants that the object, or the customer it belongs to, concerns as far as is known.
+    pub(super) fn known_tenants(&self, customer: Option<&str>, mirror: &Mirror) -> Vec<TenantKey> {
+        let own = match self {
+            Self::Customer(id) | Self::Subscription(id) => Some(&**id),
+            _ => None,
+        };
+        let ids = own.into_iter().chain(customer);
+        let tenants: BTreeSet<TenantKey> = ids.flat_map(|id| mirror.tenants_of(id)).collect();
+        tenants.into_iter().collect()
+    }
+
     fn other_than_tenants(&self) -> Touched {
         let mut touched = Touched::default();
         match self {
@@ -144,14 +155,8 @@ impl Pointer {
 
     /// Whom the object concerns as far as the mirror knows.
     pub(super) fn without_reading(&self, mirror: &Mirror) -> Touched {
-        let own = match &self.hint {
-            Hint::Customer(id) | Hint::Subscription(id) => Some(id),
-            _ => None,
-        };
-        let ids = own.into_iter().chain(&self.customer);
-        let tenants: BTreeSet<TenantKey> = ids.flat_map(|id| mirror.tenants_of(id)).collect();
         Touched {
-            tenants: tenants.into_iter().collect(),
+            tenants: self.hint.known_tenants(self.customer.as_deref(), mirror),
             ..self.hint.other_than_tenants()
         }
     }

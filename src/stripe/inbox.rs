@@ -22,7 +22,7 @@ use super::hint::{Hint, Touched, Verdict};
 use super::mirror::Mirror;
 use super::session::Session;
 use crate::api::{EventSource, LastEvent};
-use crate::converge::observed::Account;
+use crate::converge::observed::{Account, TenantKey};
 
 /// Entries that are kept. A fleet of 25,000 tenants may have an event about each customer and each
 /// subscription waiting; at some 300 bytes each that is 15 MB.
@@ -60,7 +60,10 @@ pub struct Errand {
     hint: Hint,
     /// The event that gave rise to it; the newest, when there were several.
     pub event: LastEvent,
+    /// The customer that the object belongs to.
+    customer: Option<Box<str>>,
     failures: u32,
+    failing_since: Option<Instant>,
 }
 
 impl fmt::Debug for Inbox {
@@ -210,6 +213,17 @@ impl Errand {
     /// Reads the object again and takes it into the mirror. Gives whom that concerns.
     pub async fn read(&self, session: &Session, mirror: &Mirror) -> Result<Touched, Error> {
         self.hint.read(session, mirror).await
+    }
+
+    /// Whom the object concerns as far as that is known without reading it.
+    pub fn concerned(&self, mirror: &Mirror) -> Vec<TenantKey> {
+        self.hint.known_tenants(self.customer.as_deref(), mirror)
+    }
+
+    /// For how long attempts to read it have failed.
+    pub fn failing_for(&self) -> Duration {
+        self.failing_since
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// What is to be read.

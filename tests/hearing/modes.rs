@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::eventually;
 use crate::support::process::Operator;
-use crate::support::{eventually, world::World};
+use crate::support::world::{World, condition};
 use crate::{
     NEVER, change_customer, deliver, events, heard, listening_world, newest_about, outcomes,
     until_leads,
@@ -229,4 +230,35 @@ async fn webhooks_alone_need_a_secret() {
     world.options = world.options.flag("--resync-seconds", NEVER);
     let start = tokio::spawn(async move { world.operator().await });
     assert!(start.await.is_err(), "it does not start");
+}
+
+#[tokio::test]
+async fn a_customer_that_cannot_be_read_is_said_of_its_tenant_and_delays_no_other() {
+    let (world, operator) = acme("both").await;
+    world.tenant("bolt", "pro").await;
+    let bolt = world.ready("bolt").await;
+    let tenant = world.get("acme").await;
+    let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
+    let path = format!("/v1/customers/{customer}");
+    let fault = json!({"kind": "status", "status": 500, "method": "GET", "path": path, "times": 0});
+    let fault = world.stripe.fault(fault).await;
+    change_customer(&world, "acme", json!({"name": "Other"})).await;
+    let bolts = bolt["status"]["stripe"]["customerId"].as_str().unwrap();
+    world.add_card(bolts, "pm_card_visa").await;
+    world
+        .until("bolt", "its card is seen", |tenant| {
+            condition(tenant, "PaymentMethodReady")["status"] == "True"
+        })
+        .await;
+    let message = world.reconciling("acme", "StripeUnavailable").await;
+    assert!(message.contains("500"), "{message}");
+    assert_eq!(
+        condition(&world.get("bolt").await, "Ready")["status"],
+        "True"
+    );
+    world.stripe.clear_fault(&fault).await;
+    world.ready("acme").await;
+    until_put_right(&world).await;
+    assert!(operator.terminate().await.success());
+    world.finish().await;
 }

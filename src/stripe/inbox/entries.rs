@@ -32,6 +32,7 @@ struct Entry {
     event: LastEvent,
     state: State,
     failures: u32,
+    failing_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ impl Entries {
                 event,
                 state: State::Queued,
                 failures: 0,
+                failing_since: None,
             };
             self.by_hint.insert(hint.clone(), entry);
             self.queue(via, hint);
@@ -115,7 +117,9 @@ impl Entries {
             let errand = Errand {
                 hint,
                 event: entry.event.clone(),
+                customer: entry.pointer.customer.clone(),
                 failures: entry.failures,
+                failing_since: entry.failing_since,
             };
             return Some((entry.pointer.clone(), errand));
         }
@@ -134,6 +138,7 @@ impl Entries {
         if entry.state == State::ReadAgain {
             entry.state = State::Queued;
             entry.failures = 0;
+            entry.failing_since = None;
             let via = entry.event.via;
             self.queue(via, hint.clone());
         } else {
@@ -146,6 +151,7 @@ impl Entries {
         if let Some(entry) = self.by_hint.get_mut(&errand.hint) {
             entry.state = State::Delayed;
             entry.failures = entry.failures.saturating_add(1);
+            entry.failing_since.get_or_insert_with(Instant::now);
             self.failures += 1;
             self.later.insert((at, self.failures), errand.hint);
         }
