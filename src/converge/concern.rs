@@ -115,13 +115,14 @@ pub fn foremost<'a>(
 }
 
 /// The invoices of a subscription, the oldest first. What a person bills besides is that person's
-/// business.
+/// business; and the first invoice of one that has expired Stripe voids, if it hasn't yet.
 fn own<'a>(
     subscription: &Subscription,
     invoices: &'a [Invoice],
 ) -> impl Iterator<Item = &'a Invoice> {
     let id = subscription.id.clone();
-    let own = move |invoice: &&Invoice| invoice.subscription.as_ref() == Some(&id);
+    let expired = subscription.status == SubscriptionStatus::IncompleteExpired;
+    let own = move |invoice: &&Invoice| !expired && invoice.subscription.as_ref() == Some(&id);
     invoices.iter().filter(own)
 }
 

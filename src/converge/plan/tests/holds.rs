@@ -11,7 +11,8 @@ prop_compose! {
         of in prop::sample::select(vec![Some("sub_1"), Some("sub_2"), None]),
         hours_ago in prop::sample::select(vec![1_i64, 24, 72]),
         auto_advance in prop::bool::weighted(0.3),
-        is_open in prop::bool::weighted(0.2),
+        is_open in prop::bool::weighted(0.3),
+        marked in prop::bool::weighted(0.3),
     ) -> Invoice {
         let status = if is_open { InvoiceStatus::Open } else { InvoiceStatus::Draft };
         Invoice {
@@ -19,6 +20,7 @@ prop_compose! {
             created: now() - hours_ago.hours(),
             auto_advance,
             status,
+            held: (marked && !auto_advance).then(mark),
             ..draft("")
         }
     }
@@ -67,14 +69,17 @@ pub(super) fn held_or_let_go(
         let keeps = s.collection_paused == Some(pause("keep_as_draft"));
         s.held.is_some() && (keeps || s.collection_paused.is_none())
     };
+    let is_of_hold = |invoice: &Invoice| {
+        let made_by_it = invoice.status == InvoiceStatus::Draft && invoice.created >= mark().since;
+        !invoice.auto_advance && (made_by_it || invoice.held.is_some())
+    };
     for (before, after) in before.invoices.iter().zip(&after.invoices) {
         let of = before.subscription.as_deref().and_then(was);
-        let may_go = of.is_some_and(is_ours)
-            && before.status == InvoiceStatus::Draft
-            && before.created >= mark().since;
+        let released = of.is_some_and(is_ours) && is_of_hold(before) && after.auto_advance;
+        let kept = before.auto_advance && !after.auto_advance && after.held.is_some();
         prop_assert!(
-            before == after || may_go,
-            "a draft that was not held is released"
+            before == after || released || kept,
+            "an invoice that was not held is released"
         );
     }
     let [one] = own.as_slice() else { return Ok(()) };
@@ -102,6 +107,9 @@ pub(super) fn held_or_let_go(
         Some(seen) if hold && seen.disputes.iter().any(|d| d.status.is_open()) => {
             prop_assert_eq!(&one.collection_paused, &Some(pause("keep_as_draft")));
             prop_assert!(one.held.is_some(), "held without a mark");
+            let mut own = after.invoices.iter();
+            let charged = own.find(|i| i.auto_advance && i.subscription.as_ref() == Some(&one.id));
+            prop_assert_eq!(charged, None, "it goes on being charged");
         }
         _ => {
             prop_assert_eq!(&one.collection_paused, &None);
@@ -109,11 +117,9 @@ pub(super) fn held_or_let_go(
             let held_back = after.invoices.iter().find(|invoice| {
                 earlier.is_some_and(is_ours)
                     && invoice.subscription.as_ref() == Some(&one.id)
-                    && invoice.status == InvoiceStatus::Draft
-                    && invoice.created >= mark().since
-                    && !invoice.auto_advance
+                    && is_of_hold(invoice)
             });
-            prop_assert_eq!(held_back, None, "a draft of the hold is left behind");
+            prop_assert_eq!(held_back, None, "an invoice of the hold is left behind");
         }
     }
     Ok(())
@@ -230,6 +236,39 @@ fn drafts_of_the_hold_are_released_one_by_one_and_the_mark_goes_last() {
             "~ release in_2, which was held for du_1",
             UNMARK
         ]
+    );
+}
+
+#[test]
+fn invoices_that_are_being_collected_when_a_hold_begins_are_held_and_released_by_their_mark() {
+    let collected = Invoice {
+        status: InvoiceStatus::Open,
+        auto_advance: true,
+        ..draft("in_1")
+    };
+    let by_hand = Invoice {
+        subscription: None,
+        ..collected.clone()
+    };
+    let open = Observed {
+        invoices: vec![collected.clone(), by_hand],
+        ..observed(held(), disputed(DisputeStatus::NeedsResponse))
+    };
+    assert_eq!(steps(&holding(), &open), ["~ hold in_1 while du_1 is open"]);
+
+    let kept = Invoice {
+        auto_advance: false,
+        held: Some(mark()),
+        created: mark().since - 24.hours(),
+        ..collected
+    };
+    let resumed = Subscription {
+        collection_paused: None,
+        ..held()
+    };
+    assert_eq!(
+        steps(&holding(), &drafts(resumed, vec![kept])),
+        ["~ release in_1, which was held for du_1", UNMARK]
     );
 }
 
