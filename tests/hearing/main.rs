@@ -164,6 +164,8 @@ fn newest_about(events: &[Value], ids: &[&str]) -> Value {
         "subscription",
         "invoice",
         "payment_method",
+        "setup_intent",
+        "checkout.session",
         "test_helpers.test_clock",
     ];
     let about = events.iter().filter(|event| {

@@ -1,6 +1,9 @@
 //! Webhook delivery: signed, at least once, retried with growing pauses, in no promised order.
 
+mod chaos;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -13,6 +16,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
+pub use self::chaos::{Chaos, Dice};
 use crate::sandbox::{App, Sandbox};
 use crate::state::Delivery;
 use crate::wire::Caller;
@@ -41,49 +45,6 @@ pub enum Mode {
     Chaos,
 }
 
-/// How unreliable delivery is in [`Mode::Chaos`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Chaos {
-    /// What all else follows from: the same events in the same order meet the same fate.
-    pub seed: u64,
-    /// How many of a hundred come twice.
-    pub duplicate_percent: u8,
-    /// How many of a hundred never come, and are not tried again.
-    pub lose_percent: u8,
-    /// Longest time one is held back, which is what shuffles them.
-    pub max_delay: Duration,
-}
-
-/// The fates of deliveries, one after the other.
-#[derive(Clone, Debug)]
-pub struct Dice {
-    chaos: Chaos,
-    rng: fastrand::Rng,
-}
-
-impl Dice {
-    /// Begins anew.
-    pub fn new(chaos: Chaos) -> Self {
-        let rng = fastrand::Rng::with_seed(chaos.seed);
-        Self { chaos, rng }
-    }
-
-    /// What becomes of the next delivery: how long each of its copies is held back.
-    fn fate(&mut self) -> Vec<Duration> {
-        // As many throws for each, so that no delivery's fate depends on another's.
-        let [lost, twice] = [self.rng.u8(0..100), self.rng.u8(0..100)];
-        let longest = u64::try_from(self.chaos.max_delay.as_micros()).unwrap_or(u64::MAX);
-        let delays = [self.rng.u64(0..=longest), self.rng.u64(0..=longest)];
-        let copies = match () {
-            () if lost < self.chaos.lose_percent => 0,
-            () if twice < self.chaos.duplicate_percent => 2,
-            () => 1,
-        };
-        let delays = delays.into_iter().map(Duration::from_micros);
-        delays.take(copies).collect()
-    }
-}
-
 /// A delivery with everything it needs, taken from the state when it is first tried.
 #[derive(Clone, Debug)]
 struct Parcel {
@@ -94,6 +55,43 @@ struct Parcel {
     body: Bytes,
     /// How long each copy is held back before it is tried.
     delays: Vec<Duration>,
+    /// What all its copies share.
+    copies: Arc<Copies>,
+}
+
+/// How the delivery of a copy ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The endpoint took it.
+    Acknowledged,
+    /// The endpoint did not, and is asked no more.
+    GivenUp,
+}
+
+/// How the copies of a delivery fare.
+#[derive(Debug)]
+struct Copies {
+    under_way: AtomicUsize,
+    acknowledged: AtomicBool,
+}
+
+impl Copies {
+    fn new(number: usize) -> Arc<Self> {
+        Arc::new(Self {
+            under_way: AtomicUsize::new(number),
+            acknowledged: AtomicBool::new(false),
+        })
+    }
+
+    /// Notes that one was acknowledged; whether it is the first.
+    fn acknowledge(&self) -> bool {
+        !self.acknowledged.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that one is over; whether it is the last.
+    fn end(&self) -> bool {
+        self.under_way.fetch_sub(1, Ordering::Relaxed) == 1
+    }
 }
 
 /// Sends webhooks.
@@ -186,12 +184,12 @@ impl Sender {
         loop {
             let outcome = self.attempt(&parcel).await;
             let Err(reason) = outcome else {
-                settle(&mut self.app.lock(), &parcel, true);
+                settle(&mut self.app.lock(), &parcel, Ending::Acknowledged);
                 return;
             };
             tracing::debug!(event = parcel.delivery.event, url = parcel.url, %reason, "webhook not acknowledged");
             let Some(pause) = pauses.next() else {
-                settle(&mut self.app.lock(), &parcel, false);
+                settle(&mut self.app.lock(), &parcel, Ending::GivenUp);
                 return;
             };
             tokio::select! {
@@ -273,6 +271,7 @@ fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
                 secret: endpoint.secret.clone(),
                 body: format!("{:#}", event.render()).into(),
                 delivery: delivery.clone(),
+                copies: Copies::new(delays.len()),
                 delays,
             });
             state.delivering.insert(delivery);
@@ -284,20 +283,23 @@ fn take(sandbox: &mut Sandbox, mode: Mode) -> Vec<Parcel> {
     parcels
 }
 
-/// Notes how a delivery ended. The second copy of a duplicate finds it settled.
-fn settle(sandbox: &mut Sandbox, parcel: &Parcel, acknowledged: bool) {
+/// Notes how a copy of a delivery ended. The delivery itself is over with its last copy.
+fn settle(sandbox: &mut Sandbox, parcel: &Parcel, ending: Ending) {
     let Some(state) = sandbox.accounts.get_mut(&parcel.caller) else {
         return;
     };
-    if !state.delivering.remove(&parcel.delivery) {
-        return;
-    }
+    let first = ending == Ending::Acknowledged && parcel.copies.acknowledge();
+    let last = parcel.copies.end();
     if let Some(event) = state.events.get_mut(&parcel.delivery.event) {
-        if acknowledged {
+        if first {
             event.pending_webhooks -= 1;
-        } else {
+        }
+        if last && !parcel.copies.acknowledged.load(Ordering::Relaxed) {
             event.undelivered = true;
         }
+    }
+    if last {
+        state.delivering.remove(&parcel.delivery);
     }
     sandbox.dirty = true;
 }
@@ -320,30 +322,6 @@ fn signature(secret: &str, time: u64, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_same_seed_throws_the_same_fates_and_another_seed_others() {
-        let fates = |seed| {
-            let chaos = Chaos {
-                seed,
-                duplicate_percent: 30,
-                lose_percent: 20,
-                max_delay: Duration::from_millis(50),
-            };
-            let mut dice = Dice::new(chaos);
-            std::iter::repeat_with(|| dice.fate())
-                .take(1_000)
-                .collect::<Vec<_>>()
-        };
-        let thrown = fates(7);
-        assert_eq!(thrown, fates(7));
-        assert_ne!(thrown, fates(8));
-        let of = |copies: usize| thrown.iter().filter(|fate| fate.len() == copies).count();
-        assert!((150..250).contains(&of(0)), "{} are lost", of(0));
-        assert!((190..290).contains(&of(2)), "{} come twice", of(2));
-        let mut delays = thrown.iter().flatten();
-        assert!(delays.all(|delay| *delay <= Duration::from_millis(50)));
-    }
 
     #[test]
     fn the_signature_is_hmac_sha256_of_time_and_body() {

@@ -182,7 +182,8 @@ pub(super) fn resume(plan: &mut Plan, case: Case<'_>, subscription: &Subscriptio
         });
         return;
     }
-    // It was resumed, and goes on when that is paid. Stripe voids what is not within 23 hours.
+    // It was resumed, and goes on when that is paid: Stripe retries the payment, and the customer can
+    // make it on the invoice's page.
     let open = case.observed.invoices.iter().find(|invoice| {
         invoice.status == InvoiceStatus::Open
             && invoice.subscription.as_ref() == Some(&subscription.id)
@@ -197,17 +198,16 @@ pub(super) fn resume(plan: &mut Plan, case: Case<'_>, subscription: &Subscriptio
         ));
         return;
     }
-    match payment::method(case.customer(), Some(subscription)) {
-        Some(method) => plan.steps.push(Step::Resume {
+    if let Some(method) = payment::method(case.customer(), Some(subscription)) {
+        plan.steps.push(Step::Resume {
             subscription: subscription.id.clone(),
             payment_method: method.to_owned(),
-        }),
-        None => {
-            let what = format!(
-                "{} was paused when its trial ended, and goes on",
-                subscription.id
-            );
-            payment::await_method(plan, case, &what);
-        }
+        });
+    } else {
+        let what = format!(
+            "{} was paused when its trial ended, and goes on",
+            subscription.id
+        );
+        payment::await_method(plan, case, &what);
     }
 }
