@@ -4,6 +4,15 @@
 #[path = "../property.rs"]
 mod property;
 
-use libfuzzer_sys::fuzz_target;
+use std::cell::OnceCell;
 
-fuzz_target!(|input: (&[u8], &[u8])| property::request(input.0, input.1));
+use libfuzzer_sys::fuzz_target;
+use property::Target;
+
+thread_local! {
+    static TARGET: OnceCell<Target> = const { OnceCell::new() };
+}
+
+fuzz_target!(|input: (&[u8], &[u8])| {
+    TARGET.with(|target| target.get_or_init(Target::new).check(input.0, input.1));
+});

@@ -19,6 +19,7 @@ pub(super) async fn attend(sight: &Sight<'_>, shutdown: &CancellationToken) {
     let context = sight.context;
     let mut reads = FuturesUnordered::new();
     loop {
+        context.metrics.waiting(context.inbox.len());
         tokio::select! {
             () = shutdown.cancelled() => return,
             errand = context.inbox.next(), if reads.len() < READS_AT_ONCE => {

@@ -31,6 +31,7 @@ pub struct Metrics {
     leader: Gauge,
     sync_failures: Counter,
     last_listed: Gauge,
+    inbox: Gauge,
     list_seconds: Option<Histogram>,
 }
 
@@ -62,6 +63,11 @@ impl Metrics {
             "Times that following the Stripe account failed",
             metrics.sync_failures.clone(),
         );
+        registry.register(
+            "inbox_entries",
+            "Objects in Stripe that are to be read again",
+            metrics.inbox.clone(),
+        );
         registry.register_with_unit(
             "last_listed_timestamp",
             "When the Stripe account was last listed whole, in Unix time",
@@ -89,6 +95,10 @@ impl Metrics {
 
     pub(super) fn sync_failed(&self) {
         self.sync_failures.inc();
+    }
+
+    pub(super) fn waiting(&self, entries: usize) {
+        self.inbox.set(i64::try_from(entries).unwrap_or(i64::MAX));
     }
 
     pub(super) fn leading(&self) {

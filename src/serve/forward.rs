@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::webhook::{PATH, SIGNATURE};
 
@@ -15,6 +15,8 @@ pub(super) const HOP: &str = "tenant-billing-passed-on";
 
 /// How long the other replica may take. Stripe waits longer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection is kept without use; shorter than the other side does.
+const IDLE: Duration = Duration::from_secs(5);
 /// The other's answer is not read further than this.
 const LONGEST_ANSWER: usize = 4096;
 
@@ -40,7 +42,12 @@ impl Forwarder {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(PATIENCE));
         connector.set_nodelay(true);
-        Self(Client::builder(TokioExecutor::new()).build(connector))
+        // Before the other side does: a request on a connection that is just being closed is lost.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self(client)
     }
 
     /// Passes a request on as it came. Gives the status that the other answered, when that is an

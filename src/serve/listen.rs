@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long the headers of a request may take, and a connection may idle.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers together may be this large.
 const LARGEST_HEADERS: usize = 32 * 1024;
 /// How long requests that are under way may take at the end.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -132,18 +132,23 @@ async fn a_body_beyond_the_limit_is_not_read_whether_or_not_it_says_its_length()
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_arrive_is_not_waited_for_and_delays_nobody() {
+async fn what_does_not_arrive_is_not_waited_for_and_delays_nobody() {
     let (world, operator) = started("both").await;
     let head = "POST /webhooks/stripe HTTP/1.1\r\nhost: x\r\nstripe-signature: t=1,v1=00\r\n\
                 content-length: 100\r\n\r\n{";
     let parts = [head.as_bytes()];
     let slow = exchange(&operator, &parts);
+    let began = Instant::now();
+    let headers: [&[u8]; 1] = [b"POST /webhooks/stripe HTTP/1.1\r\nhost: x\r\n"];
+    let endless = exchange(&operator, &headers);
     let quick = async {
         let answer = deliver(&operator, &event("evt_1", "product.created", &json!({}))).await;
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(outcomes(&operator, "too_slow").await, 0, "not by then");
     };
-    let (slow, ()) = tokio::join!(slow, quick);
+    let (slow, endless, ()) = tokio::join!(slow, endless, quick);
+    assert!(!endless.starts_with("HTTP/1.1 200"), "{endless}");
+    assert!(began.elapsed() < Duration::from_secs(15), "both are let go");
     assert!(slow.starts_with("HTTP/1.1 408"), "{slow}");
     assert_eq!(outcomes(&operator, "too_slow").await, 1);
     world.finish().await;

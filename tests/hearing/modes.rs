@@ -1,12 +1,14 @@
 //! Webhooks without polls, polls without webhooks, and what either costs.
 
-use hyper::Method;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::process::Operator;
 use crate::support::{eventually, world::World};
 use crate::{
-    NEVER, change_customer, deliver, events, heard, listening_world, outcomes, until_leads,
+    NEVER, change_customer, deliver, events, heard, listening_world, newest_about, outcomes,
+    until_leads,
 };
 
 /// Waits until the name that the manifest gives is back in Stripe.
@@ -153,41 +155,70 @@ async fn what_one_payment_causes_costs_a_read_for_each_object_and_no_more() {
     world.finish().await;
 }
 
-#[tokio::test]
-async fn with_both_the_webhook_is_first_and_the_poll_adds_nothing() {
-    let (world, operator) = acme("both").await;
-    // Delivered by Stripe itself, signed by its own hand.
+/// Has the sandbox send its own webhooks to the operator, signed by its own hand.
+async fn connect(world: &World, operator: &Operator) {
     let url = operator.webhook_url();
     let form = [("url", url.as_str()), ("enabled_events[]", "*")];
     let endpoint = world.stripe.post("/v1/webhook_endpoints", &form).await;
-    let secret = endpoint["secret"].as_str().unwrap();
-    let file = world
-        .options
-        .flags
-        .iter()
-        .position(|f| f == "--webhook-secret-file");
-    let file = &world.options.flags[file.unwrap() + 1];
-    std::fs::write(file, secret).unwrap();
-    let flush = |name: &str| json!({"name": name});
-    // Until the new secret is read, deliveries are refused, and the sandbox tries again.
-    change_customer(&world, "acme", flush("First")).await;
-    until_put_right(&world).await;
+    let flags = &world.options.flags;
+    let file = flags.iter().position(|f| f == "--webhook-secret-file");
+    let file = &flags[file.unwrap() + 1];
+    std::fs::write(file, endpoint["secret"].as_str().unwrap()).unwrap();
+    // Until the secret is read, deliveries are refused, and the sandbox tries again.
+    change_customer(world, "acme", json!({"phone": "+1 555 0100"})).await;
     eventually("a delivery is taken", async || {
-        match outcomes(&operator, "taken").await + outcomes(&operator, "known").await {
+        match outcomes(operator, "taken").await + outcomes(operator, "known").await {
             0 => Err("none".to_owned()),
             _ => Ok(()),
         }
     })
     .await;
-    change_customer(&world, "acme", flush("Second")).await;
+}
+
+#[tokio::test]
+async fn with_both_what_stripe_itself_has_signed_is_heard_of_first() {
+    let (mut world, _) = listening_world("both").await;
+    // Long enough that no poll comes first, short enough to be patient with failures.
+    world.options.set_flag("--event-poll-seconds", "30");
+    world.plan("pro", "99.00").await;
+    let operator = world.operator().await;
+    until_leads(&operator).await;
+    world.tenant("acme", "pro").await;
+    world.ready("acme").await;
+    connect(&world, &operator).await;
+    change_customer(&world, "acme", json!({"name": "Other"})).await;
+    let change = events(&world).await.remove(0);
+    until_put_right(&world).await;
     world
         .until("acme", "heard of by webhook", |tenant| {
-            tenant["status"]["lastEvent"]["via"] == "Webhook"
+            let told = &tenant["status"]["lastEvent"];
+            told["via"] == "Webhook" && told["type"] == change["type"]
         })
         .await;
-    until_put_right(&world).await;
-    let deleted = format!("/v1/webhook_endpoints/{}", endpoint["id"].as_str().unwrap());
-    world.stripe.v1(Method::DELETE, &deleted, &[]).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn with_both_unreliable_webhooks_miss_nothing() {
+    let (world, operator) = acme("both").await;
+    connect(&world, &operator).await;
+    // Half of what is delivered is lost for good; the rest comes late, in another order, or twice.
+    world
+        .stripe
+        .chaos(7, 40, 50, Duration::from_millis(300))
+        .await;
+    for round in 0..8 {
+        let name = format!("Other {round}");
+        change_customer(&world, "acme", json!({"name": name})).await;
+        until_put_right(&world).await;
+    }
+    let customer = world.get("acme").await["status"]["stripe"]["customerId"].take();
+    let newest = newest_about(&events(&world).await, &[customer.as_str().unwrap()]);
+    world
+        .until("acme", "the newest event", |tenant| {
+            tenant["status"]["lastEvent"]["id"] == newest["id"]
+        })
+        .await;
     world.finish().await;
 }
 

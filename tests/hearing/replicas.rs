@@ -45,6 +45,17 @@ async fn a_standby_passes_webhooks_on_and_answers_503_when_nobody_leads() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(outcomes(&leader, "refused").await, 0);
 
+    // What another replica has passed on already is not passed on again.
+    let body = newest.to_string();
+    let request = hyper::Request::post(standby.webhook_url())
+        .header("stripe-signature", signed(crate::SECRET, body.as_bytes()))
+        .header("tenant-billing-passed-on", "1")
+        .body(http_body_util::Full::from(body))
+        .unwrap();
+    let response = crate::http().request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(outcomes(&standby, "passed_on").await, 1);
+
     // A leader that hangs, and then is gone: nobody takes it, and Stripe is told so.
     leader.process().pause();
     let product = event("evt_p", "product.created", &json!({}));

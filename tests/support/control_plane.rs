@@ -97,24 +97,18 @@ impl ControlPlane {
     /// operators of a test keep theirs under another name, and get the same rights for that.
     async fn allow_cursor(&self, lease: &str) {
         let admin = self.admin().await;
-        let metadata = json!({"name": format!("{lease}-events")});
+        let name = format!("{lease}-events");
         let role: Role = serde_json::from_value(json!({
-            "metadata": metadata,
+            "metadata": {"name": name},
             "rules": [{
-                "apiGroups": [""],
-                "resources": ["configmaps"],
-                "resourceNames": [format!("{lease}-events")],
+                "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name],
                 "verbs": ["get", "patch"],
             }],
         }))
         .expect("a role");
         let binding: RoleBinding = serde_json::from_value(json!({
-            "metadata": metadata,
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "Role",
-                "name": format!("{lease}-events"),
-            },
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             "subjects": [{
                 "kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": SYSTEM_NAMESPACE,
             }],
