@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct DisputePolicy {
     /// While a dispute or inquiry is open: `Report` (the default) shows it in the status and as an event.
-    /// `Hold` also pauses the collection of the subscription, so that its next invoices stay drafts;
-    /// when the last dispute is decided, collection resumes and those drafts are finalised and charged.
-    /// `Suspend` is `Hold`, and suspends the tenant's access. An invoice that was made before goes on
-    /// being collected in every case; void it in Stripe to end that. Deleting the manifest while a
-    /// dispute is open leaves the collection paused.
+    /// `Hold` also pauses the collection of the subscription, so that its next invoices stay drafts,
+    /// and stops the collection of those it has; when the last dispute is decided, collection resumes and
+    /// what was held back is charged.
+    /// `Suspend` is `Hold`, and suspends the tenant's access. Deleting the manifest while a dispute is
+    /// open leaves the collection paused.
     #[serde(default)]
     pub on_open: OnDispute,
 }

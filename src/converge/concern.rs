@@ -115,13 +115,14 @@ pub fn foremost<'a>(
 }
 
 /// The invoices of a subscription, the oldest first. What a person bills besides is that person's
-/// business.
+/// business; and the first invoice of one that has expired Stripe voids, if it hasn't yet.
 fn own<'a>(
     subscription: &Subscription,
     invoices: &'a [Invoice],
 ) -> impl Iterator<Item = &'a Invoice> {
     let id = subscription.id.clone();
-    let own = move |invoice: &&Invoice| invoice.subscription.as_ref() == Some(&id);
+    let expired = subscription.status == SubscriptionStatus::IncompleteExpired;
+    let own = move |invoice: &&Invoice| !expired && invoice.subscription.as_ref() == Some(&id);
     invoices.iter().filter(own)
 }
 
@@ -220,24 +221,32 @@ fn of_open<'a>(
     invoice: &'a Invoice,
     now: Timestamp,
 ) -> Option<Concern<'a>> {
-    let id = &invoice.id;
     let first = subscription.status == SubscriptionStatus::Incomplete;
     let before = first.then(|| subscription.created + FIRST_PAYMENT_WITHIN);
-    let concern = |matter, message| {
-        Some(Concern {
-            matter,
-            message,
-            invoice: Some(invoice),
-            before,
-        })
-    };
+    let (matter, message) =
+        waiting(subscription, invoice, before).or_else(|| late(invoice, now))?;
+    Some(Concern {
+        matter,
+        message,
+        invoice: Some(invoice),
+        before,
+    })
+}
+
+/// What waits for the customer, because Stripe can do no more about it by itself.
+fn waiting(
+    subscription: &Subscription,
+    invoice: &Invoice,
+    before: Option<Timestamp>,
+) -> Option<(Matter, String)> {
+    let id = &invoice.id;
     if !subscription.status.is_live() {
         let message = format!(
             "{id} was never paid, and {} has ended: Stripe does not collect it by itself any more. Have \
              the customer pay it at the link in status.payment.actionRequired, or void it in Stripe",
             subscription.id
         );
-        return concern(Matter::Unpaid, message);
+        return Some((Matter::Unpaid, message));
     }
     if invoice.awaits == Awaits::Action {
         let mut message = format!(
@@ -248,38 +257,47 @@ fn of_open<'a>(
             // Writing to a String cannot fail.
             let _ = write!(message, ". Stripe gives up at {before}");
         }
-        return concern(Matter::ActionRequired, message);
+        return Some((Matter::ActionRequired, message));
     }
-    if first {
-        return concern(Matter::AwaitingPayment, awaiting(subscription, id));
+    match subscription.status {
+        SubscriptionStatus::Incomplete => {
+            Some((Matter::AwaitingPayment, awaiting(subscription, id)))
+        }
+        SubscriptionStatus::Unpaid => {
+            let message = format!(
+                "Stripe gave up collecting {id}; have the customer pay it at the link in \
+                 status.payment.actionRequired"
+            );
+            Some((Matter::Unpaid, message))
+        }
+        _ => None,
     }
-    if subscription.status == SubscriptionStatus::Unpaid {
-        let message = format!(
-            "Stripe gave up collecting {id}; have the customer pay it at the link in \
-             status.payment.actionRequired"
-        );
-        return concern(Matter::Unpaid, message);
-    }
+}
+
+/// A payment that failed and is retried, or is past its due date.
+fn late(invoice: &Invoice, now: Timestamp) -> Option<(Matter, String)> {
+    let id = &invoice.id;
     if let Some(due) = invoice.due_date {
         let message = format!(
             "{id} was due at {due} and is not paid; the customer can pay it at the link in \
              status.payment.actionRequired"
         );
-        return (due <= now).then(|| concern(Matter::PastDue, message))?;
+        return (due <= now).then_some((Matter::PastDue, message));
     }
     // An invoice is open for a moment before Stripe charges it, and while the bank takes its time.
     if invoice.attempt_count == 0 || invoice.awaits == Awaits::Processing {
         return None;
     }
-    let next = invoice.next_payment_attempt.map_or_else(
-        || "Stripe does not try again by itself".to_owned(),
-        |at| format!("Stripe tries again at {at}"),
-    );
+    let next = match (&invoice.held, invoice.next_payment_attempt) {
+        (Some(mark), _) => format!("it is not tried again while {} is open", mark.by),
+        (None, Some(at)) => format!("Stripe tries again at {at}"),
+        (None, None) => "Stripe does not try again by itself".to_owned(),
+    };
     let message = format!(
         "a payment of {id} failed; {next}. The customer can pay it at the link in \
          status.payment.actionRequired, or give another payment method"
     );
-    concern(Matter::PastDue, message)
+    Some((Matter::PastDue, message))
 }
 
 fn awaiting(subscription: &Subscription, what: &str) -> String {

@@ -81,7 +81,10 @@ impl Session {
                 .send::<CheckoutSessionView>(&request, Some(&key))
                 .await?
                 .try_map(|view| Ok(Changed::Setup(view.try_into()?))),
-            Step::Collection(CollectionStep::ReleaseDraft { invoice, .. }) => self
+            Step::Collection(
+                CollectionStep::HoldInvoice { invoice, .. }
+                | CollectionStep::ReleaseInvoice { invoice, .. },
+            ) => self
                 .send::<InvoiceView>(&request, Some(&key))
                 .await?
                 .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),

@@ -28,7 +28,7 @@ pub(super) use self::subscription::{ItemView, SubscriptionView};
 use super::error::{Class, Error};
 use super::event_view::EventView;
 use crate::api::Address;
-use crate::converge::observed::{Customer, Found, TaxLocation, TenantKey};
+use crate::converge::observed::{Customer, Found, HoldMark, TaxLocation, TenantKey};
 
 /// A page of a list.
 #[derive(Deserialize)]
@@ -64,6 +64,11 @@ impl MetadataView {
             owner: filled(self.owner.take())?,
             tenant: filled(self.tenant.take())?,
         })
+    }
+
+    /// What the operator has noted on what it holds back.
+    fn held(self) -> Option<HoldMark> {
+        filled(self.held_by).map(|mark| HoldMark::read(&mark))
     }
 }
 

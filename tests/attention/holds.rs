@@ -253,3 +253,42 @@ async fn killed_before_and_after_every_write_it_holds_and_lets_go_all_the_same()
     assert_settled(&world).await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_payment_that_is_being_retried_is_not_tried_again_while_another_is_disputed() {
+    let world = world().await;
+    let _operator = world.operator().await;
+    let (clock, customer) = paying(&world, policy("Hold")).await;
+    world
+        .add_card(&customer, "pm_card_chargeCustomerFail")
+        .await;
+    world.stripe.advance(&clock, FEBRUARY + 2 * HOUR).await;
+    until(&world, "PaymentCurrent", "False", "PastDue").await;
+    let paid = invoices_of(&world, &customer).await.swap_remove(1);
+    let dispute = json!({"invoice": id(&paid), "status": "needs_response"});
+    let dispute = world
+        .stripe
+        .control(Method::POST, "/disputes", dispute)
+        .await;
+    held(&world, &clock).await;
+    told_once(&world, "Normal", "InvoiceHeld").await;
+    world.add_card(&customer, "pm_card_visa").await;
+    world
+        .stripe
+        .advance(&clock, FEBRUARY + 20 * 24 * HOUR)
+        .await;
+    let open = invoices_of(&world, &customer).await.swap_remove(0);
+    assert_eq!(
+        (&open["status"], &open["attempt_count"]),
+        (&json!("open"), &json!(1)),
+        "a retry would have been paid"
+    );
+
+    world.stripe.set_dispute_status(id(&dispute), "won").await;
+    let_go(&world, &clock, &customer).await;
+    told_once(&world, "Normal", "InvoiceReleased").await;
+    let open = invoices_of(&world, &customer).await.swap_remove(0);
+    assert_eq!(open["auto_advance"], true);
+    assert_eq!(open["metadata"], json!({}));
+    world.finish().await;
+}

@@ -30,7 +30,7 @@ async fn what_contradicts_itself_is_refused_by_name_and_nothing_is_written() {
             Err(other) => panic!("{other}"),
             Ok(_) => {
                 let message = world.stalled(TENANT, "InvalidSpec").await;
-                assert!(message.starts_with(&format!("{field}")), "{message}");
+                assert!(message.starts_with(field), "{message}");
                 world.delete(TENANT).await;
                 world.gone(TENANT).await;
             }

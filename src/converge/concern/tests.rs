@@ -69,6 +69,12 @@ fn an_expired_subscription_says_so_unless_the_manifest_has_ended_it() {
         ..subscription(IncompleteExpired)
     };
     assert_eq!(concerns(&acknowledged, &[], at(30)), []);
+    // Its invoice is void, or about to be.
+    let expired = subscription(IncompleteExpired);
+    let invoices = [open()];
+    let found = concerns(&expired, &invoices, at(30));
+    assert_eq!(found.len(), 1);
+    assert_eq!(foremost(&expired, &invoices, &found), None);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::HoldMark;
+
 /// An invoice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoice {
@@ -39,6 +41,8 @@ pub struct Invoice {
     pub tax: InvoiceTax,
     /// What its payment waits for.
     pub awaits: Awaits,
+    /// The operator keeps it from being collected (`tenantbilling_held_by`).
+    pub held: Option<HoldMark>,
 }
 
 /// `invoice.status`.

@@ -78,6 +78,7 @@ pub(in crate::converge) fn open_invoice() -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::Fine,
         awaits: Awaits::PaymentMethod,
+        held: None,
     }
 }
 

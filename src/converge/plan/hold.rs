@@ -4,12 +4,13 @@
 //! |---|---|---|---|
 //! | yes | no | | pause and mark, in one request |
 //! | yes, or no | yes | no | somebody else's pause: respected and reported |
-//! | yes | by us | yes | nothing |
+//! | yes | by us | yes | hold and mark invoices made before that are still being collected |
 //! | no | by us | yes | resume; the mark stays |
-//! | no | no | yes | release the drafts of the hold one by one, then take the mark away |
+//! | no | no | yes | release the invoices of the hold one by one, then take the mark away |
 //!
-//! A draft is of the hold if it was made since the mark, bills the subscription, and is not finalised
-//! by itself: collection that is paused makes such drafts, and resuming it doesn't let them go.
+//! An invoice is of the hold if it carries the mark; or if it is a draft that was made since the
+//! subscription's mark, bills the subscription, and is not finalised by itself: collection that is
+//! paused makes such drafts, and resuming it doesn't let them go.
 
 use jiff::Timestamp;
 
@@ -42,11 +43,11 @@ pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscript
     }
     let wanted = wanted(desired, observed);
     match (&subscription.collection_paused, &subscription.held) {
-        (Some(pause), Some(mark)) if pause.behavior == KEEP_AS_DRAFT => {
-            if wanted == Wanted::LetGo {
-                plan.steps.push(resume(subscription, mark));
-            }
-        }
+        (Some(pause), Some(mark)) if pause.behavior == KEEP_AS_DRAFT => match wanted {
+            Wanted::LetGo => plan.steps.push(resume(subscription, mark)),
+            Wanted::Hold(_) => plan.steps.extend(earlier(observed, subscription, mark)),
+            Wanted::Unknown => {}
+        },
         (Some(pause), _) => plan.reported.push(theirs(pause, wanted)),
         (None, mark) => match (wanted, mark) {
             (Wanted::Hold(dispute), mark) => {
@@ -116,17 +117,35 @@ fn resume(subscription: &Subscription, mark: &HoldMark) -> Step {
     })
 }
 
+fn own<'a>(
+    observed: &'a Observed,
+    subscription: &Subscription,
+) -> impl Iterator<Item = &'a Invoice> {
+    let of = |invoice: &&Invoice| invoice.subscription.as_ref() == Some(&subscription.id);
+    observed.invoices.iter().filter(of)
+}
+
+/// Pausing concerns the invoices to come. Those that are there already go on being charged.
+fn earlier(observed: &Observed, subscription: &Subscription, mark: &HoldMark) -> Vec<Step> {
+    own(observed, subscription)
+        .filter(|invoice| invoice.auto_advance)
+        .map(|invoice| CollectionStep::HoldInvoice {
+            invoice: invoice.id.clone(),
+            mark: mark.clone(),
+        })
+        .map(Step::Collection)
+        .collect()
+}
+
 /// The mark goes last: should the operator stop in between, it leads here again.
 fn let_go(observed: &Observed, subscription: &Subscription, mark: &HoldMark) -> Vec<Step> {
     let of_the_hold = |invoice: &&Invoice| {
-        invoice.status == InvoiceStatus::Draft
-            && invoice.subscription.as_ref() == Some(&subscription.id)
-            && invoice.created >= mark.since
-            && !invoice.auto_advance
+        let made_by_it = invoice.status == InvoiceStatus::Draft && invoice.created >= mark.since;
+        !invoice.auto_advance && (invoice.held.is_some() || made_by_it)
     };
-    let drafts = observed.invoices.iter().filter(of_the_hold);
-    let released = drafts.map(|draft| CollectionStep::ReleaseDraft {
-        invoice: draft.id.clone(),
+    let held = own(observed, subscription).filter(of_the_hold);
+    let released = held.map(|invoice| CollectionStep::ReleaseInvoice {
+        invoice: invoice.id.clone(),
         mark: mark.clone(),
     });
     let unmark = CollectionStep::Unmark {

@@ -191,6 +191,7 @@ fn draft(id: &str) -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::Fine,
         awaits: Awaits::Nothing,
+        held: None,
     }
 }
 

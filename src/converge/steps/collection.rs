@@ -7,9 +7,10 @@ use crate::converge::observed::HoldMark;
 
 /// A change of whether a subscription's invoices are collected.
 ///
-/// Holding is one request that pauses and marks. Letting go takes several, of which any may be the
-/// last before a crash: resume (the mark stays), release the drafts one by one, take the mark away.
-/// While the mark stands, what is left is found again; it tells since when drafts are ours.
+/// Holding pauses and marks the subscription in one request, then each invoice that was made before and
+/// is still being collected. Letting go takes several, of which any may be the last before a crash:
+/// resume (the mark stays), release the invoices one by one, take the mark away. While the mark stands,
+/// what is left is found again; it tells since when drafts are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CollectionStep {
     /// Keep the invoices to come as drafts, and note why and since when.
@@ -32,8 +33,15 @@ pub enum CollectionStep {
         /// For people.
         changes: Vec<Change>,
     },
-    /// Have Stripe finalise and charge a draft that was held back.
-    ReleaseDraft {
+    /// Keep an invoice that was made before from being finalised or charged, and note that it was us.
+    HoldInvoice {
+        /// `in_…`
+        invoice: String,
+        /// The note.
+        mark: HoldMark,
+    },
+    /// Have Stripe finalise and charge an invoice that was held back.
+    ReleaseInvoice {
         /// `in_…`
         invoice: String,
         /// What it was held back for.
@@ -54,7 +62,8 @@ impl CollectionStep {
         match self {
             Self::Hold { .. } => "HoldCollection",
             Self::Resume { .. } => "ResumeCollection",
-            Self::ReleaseDraft { .. } => "ReleaseDraft",
+            Self::HoldInvoice { .. } => "HoldInvoice",
+            Self::ReleaseInvoice { .. } => "ReleaseInvoice",
             Self::Unmark { .. } => "UnmarkHold",
         }
     }
@@ -64,7 +73,8 @@ impl CollectionStep {
         match self {
             Self::Hold { .. } => "CollectionHeld",
             Self::Resume { .. } => "CollectionResumed",
-            Self::ReleaseDraft { .. } => "InvoiceReleased",
+            Self::HoldInvoice { .. } => "InvoiceHeld",
+            Self::ReleaseInvoice { .. } => "InvoiceReleased",
             Self::Unmark { .. } => "SubscriptionUpdated",
         }
     }
@@ -73,7 +83,7 @@ impl CollectionStep {
     pub(super) fn changes(&self) -> &[Change] {
         match self {
             Self::Hold { changes, .. } | Self::Resume { changes, .. } => changes,
-            Self::ReleaseDraft { .. } | Self::Unmark { .. } => &[],
+            Self::HoldInvoice { .. } | Self::ReleaseInvoice { .. } | Self::Unmark { .. } => &[],
         }
     }
 
@@ -92,7 +102,8 @@ impl CollectionStep {
     pub(super) fn basis(&self) -> String {
         let (Self::Hold { mark, .. }
         | Self::Resume { mark, .. }
-        | Self::ReleaseDraft { mark, .. }
+        | Self::HoldInvoice { mark, .. }
+        | Self::ReleaseInvoice { mark, .. }
         | Self::Unmark { mark, .. }) = self;
         let before: Vec<&str> = self.changes().iter().map(|c| c.before.as_str()).collect();
         format!("{mark}\n{}", before.join("\n"))
@@ -112,7 +123,10 @@ impl fmt::Display for CollectionStep {
             Self::Resume { subscription, .. } => {
                 write!(f, "~ collect what {subscription} charges again")
             }
-            Self::ReleaseDraft { invoice, mark } => {
+            Self::HoldInvoice { invoice, mark } => {
+                write!(f, "~ hold {invoice} while {} is open", mark.by)
+            }
+            Self::ReleaseInvoice { invoice, mark } => {
                 write!(f, "~ release {invoice}, which was held for {}", mark.by)
             }
             Self::Unmark { subscription, mark } => {

@@ -6,7 +6,7 @@ use stripe_billing::subscription::{
 };
 use stripe_client_core::RequestBuilder;
 
-use super::{Entry, build, checked, with_metadata};
+use super::{Entry, build, checked, metadata_map, with_metadata};
 use crate::api::metadata;
 use crate::converge::steps::CollectionStep;
 use crate::stripe::error::Error;
@@ -31,8 +31,17 @@ pub(super) fn request(step: &CollectionStep) -> Result<RequestBuilder, Error> {
             request.body = Some(format!("{body}&pause_collection="));
             Ok(request)
         }
-        CollectionStep::ReleaseDraft { invoice, .. } => {
-            let update = UpdateInvoice::new(checked(invoice)?).auto_advance(true);
+        // Again flag and mark in one: an invoice that is kept back without a mark is somebody else's.
+        CollectionStep::HoldInvoice { invoice, mark } => {
+            let update = UpdateInvoice::new(checked(invoice)?)
+                .auto_advance(false)
+                .metadata(metadata_map([held_by(mark.to_string())]));
+            Ok(build(&update))
+        }
+        CollectionStep::ReleaseInvoice { invoice, .. } => {
+            let update = UpdateInvoice::new(checked(invoice)?)
+                .auto_advance(true)
+                .metadata(metadata_map([held_by(String::new())]));
             Ok(build(&update))
         }
         CollectionStep::Unmark { subscription, .. } => {

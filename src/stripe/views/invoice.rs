@@ -3,7 +3,7 @@
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-use super::{ListView, filled, id_of, optional_time, require, time};
+use super::{ListView, MetadataView, filled, id_of, optional_time, require, time};
 use crate::converge::observed::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
 use crate::stripe::error::Error;
 
@@ -27,6 +27,7 @@ pub(in crate::stripe) struct InvoiceView {
     hosted_invoice_url: Option<String>,
     last_finalization_error: Option<FinalizationErrorView>,
     automatic_tax: Option<TaxView>,
+    metadata: Option<MetadataView>,
     /// Only there when it was asked for (`expand[]=payments`).
     payments: Option<ListView<InvoicePaymentView>>,
 }
@@ -164,6 +165,7 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             tax: tax(view.automatic_tax.as_ref(), finalization_error.as_deref()),
             finalization_error,
             awaits: awaits.unwrap_or_default(),
+            held: view.metadata.and_then(MetadataView::held),
             status,
             id,
         }))

@@ -11,7 +11,8 @@ prop_compose! {
         of in prop::sample::select(vec![Some("sub_1"), Some("sub_2"), None]),
         hours_ago in prop::sample::select(vec![1_i64, 24, 72]),
         auto_advance in prop::bool::weighted(0.3),
-        is_open in prop::bool::weighted(0.2),
+        is_open in prop::bool::weighted(0.3),
+        marked in prop::bool::weighted(0.3),
     ) -> Invoice {
         let status = if is_open { InvoiceStatus::Open } else { InvoiceStatus::Draft };
         Invoice {
@@ -19,6 +20,7 @@ prop_compose! {
             created: now() - hours_ago.hours(),
             auto_advance,
             status,
+            held: (marked && !auto_advance).then(mark),
             ..draft("")
         }
     }
@@ -51,6 +53,36 @@ prop_compose! {
     }
 }
 
+/// Whether the operator's mark, and at most its own pause, is on a subscription.
+fn is_ours(subscription: &Subscription) -> bool {
+    let pause_or_none = subscription
+        .collection_paused
+        .as_ref()
+        .is_none_or(|paused| *paused == pause("keep_as_draft"));
+    subscription.held.is_some() && pause_or_none
+}
+
+/// Whether an invoice was held back, if its subscription was.
+fn is_of_hold(invoice: &Invoice) -> bool {
+    let made_by_it = invoice.status == InvoiceStatus::Draft && invoice.created >= mark().since;
+    !invoice.auto_advance && (made_by_it || invoice.held.is_some())
+}
+
+/// Nothing is released but what was held, and nothing kept without a mark.
+fn others_untouched(before: &Observed, after: &Observed) -> Result<(), TestCaseError> {
+    let was = |id: &str| before.subscriptions.iter().find(|s| s.id == *id);
+    for (before, after) in before.invoices.iter().zip(&after.invoices) {
+        let of = before.subscription.as_deref().and_then(was);
+        let released = of.is_some_and(is_ours) && is_of_hold(before) && after.auto_advance;
+        let kept = before.auto_advance && !after.auto_advance && after.held.is_some();
+        prop_assert!(
+            before == after || released || kept,
+            "somebody else's invoice"
+        );
+    }
+    Ok(())
+}
+
 /// What a converged state has to be with regard to holds.
 pub(super) fn held_or_let_go(
     desired: &Desired,
@@ -58,25 +90,11 @@ pub(super) fn held_or_let_go(
     after: &Observed,
     recorded: &Recorded,
 ) -> Result<(), TestCaseError> {
+    others_untouched(before, after)?;
     let is_own = |s: &&Subscription| {
         s.status.is_live() && (s.key.is_some() || Some(&s.id) == recorded.subscription_id.as_ref())
     };
     let own: Vec<&Subscription> = after.subscriptions.iter().filter(is_own).collect();
-    let was = |id: &str| before.subscriptions.iter().find(|s| s.id == *id);
-    let is_ours = |s: &Subscription| {
-        let keeps = s.collection_paused == Some(pause("keep_as_draft"));
-        s.held.is_some() && (keeps || s.collection_paused.is_none())
-    };
-    for (before, after) in before.invoices.iter().zip(&after.invoices) {
-        let of = before.subscription.as_deref().and_then(was);
-        let may_go = of.is_some_and(is_ours)
-            && before.status == InvoiceStatus::Draft
-            && before.created >= mark().since;
-        prop_assert!(
-            before == after || may_go,
-            "a draft that was not held is released"
-        );
-    }
     let [one] = own.as_slice() else { return Ok(()) };
     let excepted = one.status == SubscriptionStatus::Incomplete
         || desired.lifecycle == Lifecycle::Canceled
@@ -84,36 +102,29 @@ pub(super) fn held_or_let_go(
     if excepted {
         return Ok(());
     }
-    let earlier = was(&one.id);
-    if let Some(earlier) = earlier.filter(|s| s.collection_paused.is_some() && !is_ours(s)) {
-        prop_assert_eq!(
-            &earlier.collection_paused,
-            &one.collection_paused,
-            "their pause"
-        );
+    let earlier = before.subscriptions.iter().find(|s| s.id == one.id);
+    let paused = earlier.and_then(|earlier| earlier.collection_paused.clone());
+    if paused.is_some() && !earlier.is_some_and(is_ours) {
+        prop_assert_eq!(&one.collection_paused, &paused, "their pause");
         return Ok(());
     }
+    let mut invoices = after.invoices.iter();
+    let is_own = |invoice: &Invoice| invoice.subscription.as_ref() == Some(&one.id);
     let hold = desired.on_dispute != OnDispute::Report;
     match &after.disputes {
-        None if hold => {
-            let paused = earlier.and_then(|earlier| earlier.collection_paused.clone());
-            prop_assert_eq!(&one.collection_paused, &paused);
-        }
+        None if hold => prop_assert_eq!(&one.collection_paused, &paused),
         Some(seen) if hold && seen.disputes.iter().any(|d| d.status.is_open()) => {
             prop_assert_eq!(&one.collection_paused, &Some(pause("keep_as_draft")));
             prop_assert!(one.held.is_some(), "held without a mark");
+            let charged = invoices.find(|invoice| is_own(invoice) && invoice.auto_advance);
+            prop_assert_eq!(charged, None, "it goes on being charged");
         }
         _ => {
             prop_assert_eq!(&one.collection_paused, &None);
             prop_assert_eq!(&one.held, &None);
-            let held_back = after.invoices.iter().find(|invoice| {
-                earlier.is_some_and(is_ours)
-                    && invoice.subscription.as_ref() == Some(&one.id)
-                    && invoice.status == InvoiceStatus::Draft
-                    && invoice.created >= mark().since
-                    && !invoice.auto_advance
-            });
-            prop_assert_eq!(held_back, None, "a draft of the hold is left behind");
+            let was_ours = earlier.is_some_and(is_ours);
+            let left = invoices.find(|invoice| was_ours && is_own(invoice) && is_of_hold(invoice));
+            prop_assert_eq!(left, None, "an invoice of the hold is left behind");
         }
     }
     Ok(())
@@ -230,6 +241,39 @@ fn drafts_of_the_hold_are_released_one_by_one_and_the_mark_goes_last() {
             "~ release in_2, which was held for du_1",
             UNMARK
         ]
+    );
+}
+
+#[test]
+fn invoices_that_are_being_collected_when_a_hold_begins_are_held_and_released_by_their_mark() {
+    let collected = Invoice {
+        status: InvoiceStatus::Open,
+        auto_advance: true,
+        ..draft("in_1")
+    };
+    let by_hand = Invoice {
+        subscription: None,
+        ..collected.clone()
+    };
+    let open = Observed {
+        invoices: vec![collected.clone(), by_hand],
+        ..observed(held(), disputed(DisputeStatus::NeedsResponse))
+    };
+    assert_eq!(steps(&holding(), &open), ["~ hold in_1 while du_1 is open"]);
+
+    let kept = Invoice {
+        auto_advance: false,
+        held: Some(mark()),
+        created: mark().since - 24.hours(),
+        ..collected
+    };
+    let resumed = Subscription {
+        collection_paused: None,
+        ..held()
+    };
+    assert_eq!(
+        steps(&holding(), &drafts(resumed, vec![kept])),
+        ["~ release in_1, which was held for du_1", UNMARK]
     );
 }
 

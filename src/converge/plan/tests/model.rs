@@ -206,11 +206,17 @@ fn collect(observed: &mut Observed, step: &CollectionStep) {
         CollectionStep::Resume { subscription, .. } => {
             find(observed, subscription).collection_paused = None;
         }
-        CollectionStep::ReleaseDraft { invoice, .. } => {
+        CollectionStep::HoldInvoice { invoice, mark } => {
             let mut invoices = observed.invoices.iter_mut();
             let invoice = invoices.find(|known| known.id == *invoice).unwrap();
-            assert_eq!(invoice.status, InvoiceStatus::Draft);
+            invoice.auto_advance = false;
+            invoice.held = Some(mark.clone());
+        }
+        CollectionStep::ReleaseInvoice { invoice, .. } => {
+            let mut invoices = observed.invoices.iter_mut();
+            let invoice = invoices.find(|known| known.id == *invoice).unwrap();
             invoice.auto_advance = true;
+            invoice.held = None;
         }
         CollectionStep::Unmark { subscription, .. } => {
             find(observed, subscription).held = None;

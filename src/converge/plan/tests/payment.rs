@@ -253,5 +253,6 @@ fn open_invoice(subscription: &str) -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::default(),
         awaits: Awaits::default(),
+        held: None,
     }
 }

@@ -29,7 +29,7 @@ fn resume() -> Step {
 }
 
 fn release(invoice: &str) -> Step {
-    Step::Collection(CollectionStep::ReleaseDraft {
+    Step::Collection(CollectionStep::ReleaseInvoice {
         invoice: invoice.into(),
         mark: mark(),
     })
@@ -69,10 +69,26 @@ fn resuming_unsets_the_pause_and_leaves_the_mark() {
 }
 
 #[test]
-fn a_draft_is_released_by_letting_stripe_finalise_it() {
+fn an_invoice_is_kept_back_with_a_mark_and_released_by_letting_stripe_collect_it() {
+    let hold = Step::Collection(CollectionStep::HoldInvoice {
+        invoice: "in_1".into(),
+        mark: mark(),
+    });
+    let (target, body) = sent(&hold);
+    assert_eq!(target, "POST /invoices/in_1");
+    assert_eq!(
+        body,
+        [
+            "auto_advance=false",
+            "metadata[tenantbilling_held_by]=du_1@1800000000"
+        ]
+    );
     let (target, body) = sent(&release("in_1"));
     assert_eq!(target, "POST /invoices/in_1");
-    assert_eq!(body, ["auto_advance=true"]);
+    assert_eq!(
+        body,
+        ["auto_advance=true", "metadata[tenantbilling_held_by]="]
+    );
     assert!(for_step(&release("in_1/pay"), &acme(), None).is_err());
 }
 
