@@ -1,5 +1,6 @@
 //! What holds for whatever comes in at the webhook endpoint. Checked by the fuzz target next to this
 //! file, and by `tests/hearing` on what proptest thinks of.
+#![allow(clippy::expect_used, reason = "used by tests only")]
 
 use std::sync::Arc;
 

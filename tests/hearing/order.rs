@@ -69,7 +69,7 @@ async fn happen(world: &World, life: &Life, stage: usize) {
             world
                 .stripe
                 .advance(&life.clock, START + 14 * DAY + 7200)
-                .await
+                .await;
         }
         (2, "recovers") => {
             world.add_card(&life.customer, "pm_card_visa").await;
@@ -185,16 +185,16 @@ fn meaning(status: &Value, world: &World, life: &Life) -> Value {
                 .replace(world.stripe.url(), "STRIPE")
                 .replace(&world.namespace, "NAMESPACE")
                 .replace(&life.name, "NAME");
-            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let mut meant = String::new();
-            for token in text.split_inclusive(|c| !word(c)) {
+            for token in text.split_inclusive(|c| !in_word(c)) {
                 match token.split_once('_') {
                     Some((
                         kind @ ("cus" | "sub" | "in" | "price" | "clock" | "pm" | "prod"),
                         _,
                     )) => {
                         meant.push_str(kind);
-                        meant.extend(token.chars().rev().take(1).filter(|c| !word(*c)));
+                        meant.extend(token.chars().rev().take(1).filter(|c| !in_word(*c)));
                     }
                     _ => meant.push_str(token),
                 }
