@@ -215,8 +215,28 @@ async fn run(args: Args) -> Result<Ended, String> {
     let router = serve::router(registry, stripe.clone(), endpoint);
     let server = tokio::spawn(serve::serve(listener, router, shutdown.clone()));
 
+    let options = options(args, advertised);
+    let ended = controller::run(
+        kube,
+        lease_client,
+        stripe,
+        options,
+        metrics,
+        announcer,
+        shutdown.clone(),
+    )
+    .await;
+    shutdown.cancel();
+    if let Err(error) = server.await {
+        tracing::warn!(%error, "the HTTP server ended abnormally");
+    }
+    Ok(ended)
+}
+
+/// What to run, and where other replicas reach it.
+fn options(args: Args, advertised: Option<String>) -> controller::Options {
     let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "tenant-billing".to_owned());
-    let options = controller::Options {
+    controller::Options {
         namespace: args.namespace,
         plan_selector: args.plan_selector,
         owner: args.owner,
@@ -237,22 +257,7 @@ async fn run(args: Args) -> Result<Ended, String> {
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
         payment_return_url: args.payment_return_url,
-    };
-    let ended = controller::run(
-        kube,
-        lease_client,
-        stripe,
-        options,
-        metrics,
-        announcer,
-        shutdown.clone(),
-    )
-    .await;
-    shutdown.cancel();
-    if let Err(error) = server.await {
-        tracing::warn!(%error, "the HTTP server ended abnormally");
     }
-    Ok(ended)
 }
 
 /// The endpoint for webhooks, if they are wanted. The secrets are read again until `shutdown`.

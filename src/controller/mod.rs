@@ -162,6 +162,44 @@ struct Base {
     metrics: Arc<Metrics>,
 }
 
+impl Base {
+    /// What every reconcile shares.
+    fn context(
+        self,
+        options: &Options,
+        plans: Store<PlanObject>,
+        leadership: lease::Leadership,
+        triggers: Triggers,
+    ) -> Context {
+        Context {
+            events: Events::new(self.kube.clone(), options.lease.identity.clone()),
+            stripe: self.stripe,
+            mirror: self.mirror,
+            inbox: self.inbox,
+            heard: heard::Heard::default(),
+            unread: unread::Unread::default(),
+            owner: options.owner.clone(),
+            plans,
+            plans_listed: tokio::sync::watch::Sender::new(false),
+            catalogue: catalogue::Catalogue::default(),
+            tenants: Arc::default(),
+            rollouts: rollout::Rollouts::default(),
+            leadership,
+            triggers,
+            backoff: Backoff::default(),
+            plan_backoff: Backoff::default(),
+            written: std::sync::Mutex::default(),
+            plans_written: context::Writes::default(),
+            blind: std::sync::RwLock::default(),
+            metrics: self.metrics,
+            resync: options.resync,
+            max_price_jump: options.max_price_jump,
+            payment_return_url: options.payment_return_url.clone(),
+            kube: self.kube,
+        }
+    }
+}
+
 /// Runs both controllers and follows Stripe.
 async fn lead(
     base: Base,
@@ -172,46 +210,13 @@ async fn lead(
     let (triggers, tenant_triggers, plan_triggers) = Triggers::new();
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
-    let Base {
-        kube,
-        stripe,
-        mirror,
-        inbox,
-        metrics,
-    } = base;
-    let keeper = Keeper::new(kube.clone(), &options.lease);
+    let keeper = Keeper::new(base.kube.clone(), &options.lease);
     let pace = Pace {
         events: options.event_poll,
         polling: options.polling,
         resync: options.resync,
     };
-    let context = Arc::new(Context {
-        events: Events::new(kube.clone(), options.lease.identity.clone()),
-        stripe,
-        mirror,
-        inbox,
-        heard: heard::Heard::default(),
-        unread: unread::Unread::default(),
-        owner: options.owner.clone(),
-        plans: plans.clone(),
-        plans_listed: tokio::sync::watch::Sender::new(false),
-        catalogue: catalogue::Catalogue::default(),
-        tenants: Arc::default(),
-        rollouts: rollout::Rollouts::default(),
-        leadership,
-        triggers,
-        backoff: Backoff::default(),
-        plan_backoff: Backoff::default(),
-        written: std::sync::Mutex::default(),
-        plans_written: context::Writes::default(),
-        blind: std::sync::RwLock::default(),
-        metrics,
-        resync: options.resync,
-        max_price_jump: options.max_price_jump,
-        payment_return_url: options.payment_return_url,
-        kube,
-    });
-
+    let context = Arc::new(base.context(&options, plans.clone(), leadership, triggers));
     let watched_tenants = watch::tenants(&context, options.namespace.as_deref(), tenant_writer);
     let watched_plans = watch::plans(&context, options.plan_selector.as_deref(), plan_writer);
     tokio::join!(

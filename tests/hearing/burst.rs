@@ -63,22 +63,27 @@ async fn try_send(http: &Http, url: &str, body: &str) -> bool {
         .is_ok_and(|response| response.status().is_success())
 }
 
+fn is_ready(tenant: &Value) -> bool {
+    condition(tenant, "Ready")["status"] == "True"
+}
+
+/// Tenants that are fine.
+async fn a_fleet(world: &World) -> Vec<Value> {
+    let applied = (0..TENANTS).map(|n| async move { world.tenant(&name(n), "pro").await });
+    stream::iter(applied)
+        .buffer_unordered(8)
+        .collect::<()>()
+        .await;
+    until_all(world, "the fleet is ready", is_ready).await
+}
+
 #[tokio::test]
 async fn a_leader_killed_in_a_burst_leaves_every_status_true_in_the_end() {
     let (world, _) = listening_world("webhook").await;
     world.plan("pro", "99.00").await;
     let operator = world.operator().await;
     until_leads(&operator).await;
-    let applied = (0..TENANTS).map(|n| {
-        let world = &world;
-        async move { world.tenant(&name(n), "pro").await }
-    });
-    stream::iter(applied)
-        .buffer_unordered(8)
-        .collect::<()>()
-        .await;
-    let ready = |tenant: &Value| condition(tenant, "Ready")["status"] == "True";
-    let tenants = until_all(&world, "the fleet is ready", ready).await;
+    let tenants = a_fleet(&world).await;
 
     let before = events(&world).await.len();
     let (first, second) = tenants.split_at(TENANTS / 2);
@@ -122,7 +127,7 @@ async fn a_leader_killed_in_a_burst_leaves_every_status_true_in_the_end() {
     until_leads(&operator).await;
     let tenants = until_all(&world, "every card is seen", has_card).await;
     for tenant in &tenants {
-        assert!(ready(tenant), "{tenant:#}");
+        assert!(is_ready(tenant), "{tenant:#}");
     }
     world.finish().await;
 }
