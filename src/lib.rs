@@ -45,6 +45,13 @@
 //! in the status, so that somebody's change in Stripe is not taken for one of the manifest. In a
 //! rollout of new terms every tenant asks for its turn first.
 //!
+//! # How a payment method is waited for
+//!
+//! A card that a customer leaves on Stripe's page is attached and not yet the one that is charged. While
+//! one is missing where it is needed, the planner asks what is attached, makes that the default, or has
+//! a page made for the customer, which the status holds until it expires. The card's event is one more
+//! reason for a look, and that look goes on where the last one had to stop.
+//!
 //! # How what needs somebody is found
 //!
 //! The mirror also holds what is not settled: drafts and open invoices, what their payments wait for,

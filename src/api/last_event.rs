@@ -18,7 +18,7 @@ pub struct LastEvent {
     pub kind: String,
 
     /// When it happened, by Stripe's clock.
-    pub created: Time,
+    pub created_at: Time,
 
     /// How it came here first.
     pub via: EventSource,
@@ -37,7 +37,7 @@ impl LastEvent {
     /// Whether this is the newer one of two. Events of one second are told apart by their ids, so
     /// that the order in which they arrive makes no difference.
     pub fn is_newer_than(&self, other: &Self) -> bool {
-        (self.created.0, &self.id) > (other.created.0, &other.id)
+        (self.created_at.0, &self.id) > (other.created_at.0, &other.id)
     }
 
     /// The newer one of two, if there is any.

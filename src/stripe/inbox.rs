@@ -266,7 +266,7 @@ pub fn name_of(event: &Event, via: EventSource) -> LastEvent {
         id: event.id.clone(),
         kind: event.kind.clone(),
         // A time that does not exist is no reason to lose the event.
-        created: Time(jiff::Timestamp::from_second(event.created).unwrap_or_default()),
+        created_at: Time(jiff::Timestamp::from_second(event.created).unwrap_or_default()),
         via,
     }
 }

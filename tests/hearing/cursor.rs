@@ -241,7 +241,7 @@ async fn only_the_leader_keeps_the_place_and_the_next_one_goes_on_from_it() {
     let told = world.get("acme").await["status"]["lastEvent"].take();
     assert_eq!(told["type"], "customer.updated");
     assert!(
-        told["created"].as_str().unwrap().len() > 10,
+        told["createdAt"].as_str().unwrap().len() > 10,
         "{told}, after {}",
         change["id"]
     );
