@@ -50,11 +50,16 @@ impl Mirror {
         id: &str,
     ) -> Result<Vec<TenantKey>, Error> {
         let stamp = self.stamp(session);
-        let dispute = match session.dispute(id).await? {
-            Some(disputed) if self.knows_customer(&disputed.dispute.customer) => {
-                Some(self.with_invoice(session, disputed).await?)
-            }
-            _ => None,
+        let read = async {
+            Ok(match session.dispute(id).await? {
+                Some(disputed) if self.knows_customer(&disputed.dispute.customer) => {
+                    Some(self.with_invoice(session, disputed).await?)
+                }
+                _ => None,
+            })
+        };
+        let Some(dispute) = unless_forbidden(read.await)? else {
+            return Ok(Vec::new());
         };
         Ok(self.fold_or_forget(dispute, id, &stamp))
     }
@@ -67,7 +72,9 @@ impl Mirror {
         id: &str,
     ) -> Result<Vec<TenantKey>, Error> {
         let stamp = self.stamp(session);
-        let warning = session.fraud_warning(id).await?;
+        let Some(warning) = unless_forbidden(session.fraud_warning(id).await)? else {
+            return Ok(Vec::new());
+        };
         Ok(self.fold_or_forget(warning, id, &stamp))
     }
 
@@ -253,6 +260,16 @@ impl Mirror {
 
 fn is_payable(invoice: &Invoice) -> bool {
     invoice.status == InvoiceStatus::Open && invoice.amount > 0
+}
+
+/// A key need not be allowed to read disputes and warnings: the scan has said what is missing for want
+/// of it, and an event about one is no reason to ask again and again.
+fn unless_forbidden<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class == Class::Forbidden => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks for every page of a list. `ask` gives the number of the request along with the page.

@@ -248,6 +248,13 @@ async fn a_key_that_may_not_read_disputes_sees_everything_else() {
     shelf.lock().unwrap().restricted = true;
     mirror.rebuild(&session).await.unwrap();
     assert_eq!(disputes(&mirror).len(), 1);
+
+    // Nor does an event about one hold up anybody.
+    let touched = mirror.refresh_dispute(&session, "du_1").await;
+    assert_eq!(touched, Ok(Vec::new()));
+    let touched = mirror.refresh_fraud_warning(&session, "issfr_1").await;
+    assert_eq!(touched, Ok(Vec::new()));
+    assert_eq!(disputes(&mirror).len(), 1);
 }
 
 #[tokio::test]
