@@ -152,6 +152,20 @@ async fn where_none_is_required_the_first_invoice_waits_for_the_customer() {
     let subscriptions = world.subscriptions(customer(&tenant)).await;
     assert_eq!(subscriptions.len(), 1);
     assert_eq!(subscriptions[0]["status"], "incomplete");
+    let tenant = world
+        .until(TENANT, "what the customer has to do", |tenant| {
+            tenant["status"]["payment"]["actionRequired"]["url"].is_string()
+        })
+        .await;
+    let action = &tenant["status"]["payment"]["actionRequired"];
+    assert_eq!(action["reason"], "AwaitingPayment");
+    assert_eq!(action["amount"], "99.00");
+    let invoice = action["invoice"].as_str().unwrap();
+    assert_eq!(subscriptions[0]["latest_invoice"], invoice);
+    world.stripe.pay_hosted(invoice, "pm_card_visa").await;
+    let tenant = phase(&world, "Active").await;
+    assert_eq!(tenant["status"]["payment"]["actionRequired"], Value::Null);
+    world.ready(TENANT).await;
     world.finish().await;
 }
 

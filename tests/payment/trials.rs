@@ -58,6 +58,31 @@ async fn a_trial_is_reminded_of_three_days_before_its_end_and_once_whatever_rest
 }
 
 #[tokio::test]
+async fn the_reminder_comes_at_its_instant_though_nothing_happens_in_stripe() {
+    let mut world = world().await;
+    world.options.set_flag("--event-poll-seconds", "3600");
+    let _operator = world.operator().await;
+    // Due a few seconds after the trial begins, and long before the next regular look.
+    let end = Timestamp::now().as_second() + 3 * DAY + 8;
+    let end = Timestamp::from_second(end).unwrap();
+    let spec = json!({"trial": {"endsAt": end.to_string()}});
+    world.apply(manifest(&world, &spec)).await;
+    world.ready(TENANT).await;
+    let mark = async || {
+        let (_, subscription) = world.one_of_each(TENANT, None).await;
+        subscription["metadata"]["tenantbilling_trial_reminder"].clone()
+    };
+    assert_eq!(mark().await, Value::Null);
+    eventually("the reminder", async || match mark().await {
+        found if found == end.to_string() => Ok(()),
+        found => Err(format!("it is {found}")),
+    })
+    .await;
+    assert!(Timestamp::now() >= end - jiff::SignedDuration::from_hours(72));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_trial_by_the_calendar_is_moved_and_ended_by_editing_its_date() {
     let world = world().await;
     let _operator = world.operator().await;
@@ -113,6 +138,39 @@ async fn a_trial_that_ends_without_a_card_pauses_and_goes_on_when_one_arrives() 
         (&invoice["status"], &invoice["amount_paid"]),
         (&json!("paid"), &json!(9900))
     );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_resumption_that_fails_is_waited_for_and_not_repeated() {
+    let world = world().await;
+    let _operator = world.operator().await;
+    let clock = on_clock(&world, json!({})).await;
+    world.ready(TENANT).await;
+    world.stripe.advance(&clock, START + 14 * DAY + 7200).await;
+    phase(&world, "Paused").await;
+    let tenant = page(&world).await;
+    world
+        .stripe
+        .complete_checkout(session(&tenant), "pm_card_chargeCustomerFail")
+        .await;
+    let tenant = world.reason(TENANT, "AwaitingPayment").await;
+    assert_eq!(tenant["status"]["phase"], "Paused");
+    assert_eq!(tenant["status"]["access"]["level"], "Suspended");
+    let invoices = async || {
+        let path = format!("/v1/invoices?status=open&customer={}", customer(&tenant));
+        let page = world.stripe.get(&path).await;
+        page["data"].as_array().unwrap().clone()
+    };
+    let open = invoices().await;
+    assert_eq!(open.len(), 1, "{open:#?}");
+    world.stripe.forget_requests().await;
+    world.look_again(TENANT).await;
+    assert!(world.stripe.writes().await.is_empty(), "it is resumed once");
+    world.stripe.pay_hosted(id(&open[0]), "pm_card_visa").await;
+    phase(&world, "Active").await;
+    world.ready(TENANT).await;
+    assert!(invoices().await.is_empty());
     world.finish().await;
 }
 
