@@ -174,6 +174,37 @@ fn what_identifies_a_tenant_in_stripe_cannot_be_changed_added_or_removed() {
     }
 }
 
+#[test]
+fn a_trial_has_one_end_and_days_to_pay_go_with_invoices() {
+    let date = "2027-01-31T00:00:00Z";
+    for spec in [
+        json!({"trial": {"days": 14}}),
+        json!({"trial": {"endsAt": date, "ifNoPaymentMethod": "Cancel"}}),
+        json!({"trial": {"remindDaysBefore": 0}}),
+        json!({"payment": {"method": "BeforeTrial"}}),
+        json!({"payment": {"collection": "Invoice", "daysUntilDue": 14}}),
+    ] {
+        assert!(validate_cel(&tenant(&spec)).is_ok(), "{spec}");
+    }
+    for (spec, part) in [
+        (
+            json!({"trial": {"days": 14, "endsAt": date}}),
+            "either days or endsAt",
+        ),
+        (
+            json!({"payment": {"daysUntilDue": 14}}),
+            "goes with collection: Invoice",
+        ),
+        (
+            json!({"payment": {"collection": "Automatic", "daysUntilDue": 14}}),
+            "goes with collection: Invoice",
+        ),
+    ] {
+        let refused = validate_cel(&tenant(&spec)).unwrap_err().to_string();
+        assert!(refused.contains(part), "{spec}: {refused}");
+    }
+}
+
 /// A server from 1.25 on checks the types of CEL expressions and refuses a definition in which a
 /// string is compared with null; the evaluation above does not.
 #[test]
