@@ -47,7 +47,7 @@ mod tests {
     use crate::api::{EventSource, TenantObject};
 
     fn event(id: &str, created: &str) -> LastEvent {
-        let event = serde_json::json!({"id": id, "type": "x", "created": created, "via": "Poll"});
+        let event = serde_json::json!({"id": id, "type": "x", "createdAt": created, "via": "Poll"});
         serde_json::from_value(event).unwrap()
     }
 
