@@ -15,13 +15,8 @@ use super::ActionRequired;
         .message("daysUntilDue goes with collection: Invoice")
 )]
 pub struct PaymentPolicy {
-    /// When a payment method has to be on file. `BeforeTrial`: there is no subscription, and no
-    /// trial, until there is one. `BeforeTrialEnd` (the default): the trial begins without; what
-    /// happens when it ends without one is said by `trial.ifNoPaymentMethod`; without a trial the
-    /// subscription waits for one. `NotRequired` (the default with `collection: Invoice`): the
-    /// subscription begins without; its first invoice waits for the customer, for 23 hours, on the
-    /// page in `status.payment.actionRequired`. While a payment method is awaited, the status has a
-    /// link for the customer (`status.payment.setupUrl`).
+    /// When a payment method has to be on file.
+    // The schema of an optional enumeration takes its description from the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<PaymentRequirement>,
 
@@ -42,7 +37,13 @@ pub struct PaymentPolicy {
     pub return_url: Option<String>,
 }
 
-/// When a payment method has to be on file.
+/// When a payment method has to be on file. `BeforeTrial`: there is no subscription, and no
+/// trial, until there is one. `BeforeTrialEnd` (the default): the trial begins without; what
+/// happens when it ends without one is said by `trial.ifNoPaymentMethod`; without a trial the
+/// subscription waits for one. `NotRequired` (the default with `collection: Invoice`): the
+/// subscription begins without; its first invoice waits for the customer, for 23 hours, on the
+/// page in `status.payment.actionRequired`. While a payment method is awaited, the status has a
+/// link for the customer (`status.payment.setupUrl`).
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
 pub enum PaymentRequirement {
     /// Before anything begins.
@@ -84,11 +85,7 @@ pub struct Trial {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Time>,
 
-    /// What happens when the trial ends and there is no payment method. `Pause`: the subscription
-    /// stands still and goes on by itself when a payment method arrives. `Cancel`: it is cancelled.
-    /// `Invoice`: it goes on, and its invoice waits to be paid. Default for a new subscription:
-    /// `Pause`, or `Invoice` where `payment.method` is `NotRequired`; a running trial is left as it
-    /// is. Without meaning for `payment.collection: Invoice`.
+    /// What happens when the trial ends and there is no payment method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_no_payment_method: Option<IfNoPaymentMethod>,
 
@@ -98,7 +95,11 @@ pub struct Trial {
     pub remind_days_before: Option<i32>,
 }
 
-/// What happens when a trial ends and there is no payment method.
+/// What happens when the trial ends and there is no payment method. `Pause`: the subscription
+/// stands still and goes on by itself when a payment method arrives. `Cancel`: it is cancelled.
+/// `Invoice`: it goes on, and its invoice waits to be paid. Default for a new subscription:
+/// `Pause`, or `Invoice` where `payment.method` is `NotRequired`; a running trial is left as it
+/// is. Without meaning for `payment.collection: Invoice`.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
 pub enum IfNoPaymentMethod {
     /// The subscription is cancelled.

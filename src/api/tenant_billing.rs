@@ -174,12 +174,12 @@ pub struct CustomerDetails {
     #[schemars(length(min = 1, max = 350))]
     pub description: Option<String>,
 
-    /// Billing address. When given, it is enforced as a whole.
+    /// Billing address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
 }
 
-/// A postal address.
+/// A postal address. When given, it is enforced as a whole: what is left out is emptied.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
