@@ -3,11 +3,9 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::support::eventually;
-use super::support::process::Operator;
 use super::support::world::{World, condition, id};
 use super::{
-    DAY, RETURN_URL, TENANT, customer, manifest, method_ready, page, phase, session, world,
+    DAY, RETURN_URL, TENANT, customer, kill_at, manifest, method_ready, page, phase, session, world,
 };
 
 async fn apply_gated(world: &World) {
@@ -175,21 +173,6 @@ struct Kill {
     path: &'static str,
     skip: u32,
     kind: &'static str,
-}
-
-/// Waits for the held request, then kills the operator and starts another one.
-async fn kill_at(world: &World, fault: &str, operator: Operator) -> Operator {
-    eventually("the fault meets a request", async || {
-        match world.stripe.fault_hits(fault).await {
-            0 => Err("it met none".to_owned()),
-            _ => Ok(()),
-        }
-    })
-    .await;
-    operator.kill();
-    let next = world.operator().await;
-    world.stripe.clear_fault(fault).await;
-    next
 }
 
 /// Gates a tenant, leaves a card, and kills the operator at one of its writes.

@@ -12,6 +12,8 @@ mod trials;
 mod support;
 
 use serde_json::{Value, json};
+use support::eventually;
+use support::process::Operator;
 use support::world::{World, condition};
 
 /// The tenant of most tests.
@@ -82,4 +84,19 @@ fn customer(tenant: &Value) -> &str {
 /// Whether a payment method is on file, as the condition says.
 fn method_ready(tenant: &Value) -> bool {
     condition(tenant, "PaymentMethodReady")["status"] == "True"
+}
+
+/// Waits for the held request, then kills the operator and starts another one.
+async fn kill_at(world: &World, fault: &str, operator: Operator) -> Operator {
+    eventually("the fault meets a request", async || {
+        match world.stripe.fault_hits(fault).await {
+            0 => Err("it met none".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    operator.kill();
+    let next = world.operator().await;
+    world.stripe.clear_fault(fault).await;
+    next
 }

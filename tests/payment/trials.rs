@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::support::eventually;
 use super::support::world::{World, condition, id};
 use super::{
-    DAY, START, TENANT, customer, manifest, method_ready, on_clock, page, phase, session, world,
+    DAY, START, TENANT, customer, kill_at, manifest, method_ready, on_clock, page, phase, session,
+    world,
 };
 
 /// The reminder that Stripe holds of a tenant's trial.
@@ -111,15 +112,20 @@ async fn a_trial_by_the_calendar_is_moved_and_ended_by_editing_its_date() {
     world.finish().await;
 }
 
+/// A tenant whose trial has ended without a card, and its clock.
+async fn paused(world: &World) -> (String, Value) {
+    let clock = on_clock(world, json!({})).await;
+    world.ready(TENANT).await;
+    world.stripe.advance(&clock, START + 14 * DAY + 7200).await;
+    phase(world, "Paused").await;
+    (clock, page(world).await)
+}
+
 #[tokio::test]
 async fn a_trial_that_ends_without_a_card_pauses_and_goes_on_when_one_arrives() {
     let world = world().await;
     let _operator = world.operator().await;
-    let clock = on_clock(&world, json!({})).await;
-    world.ready(TENANT).await;
-    world.stripe.advance(&clock, START + 14 * DAY + 7200).await;
-    phase(&world, "Paused").await;
-    let tenant = page(&world).await;
+    let (clock, tenant) = paused(&world).await;
     assert_eq!(
         condition(&tenant, "Ready")["reason"],
         "PaymentMethodMissing"
@@ -145,11 +151,7 @@ async fn a_trial_that_ends_without_a_card_pauses_and_goes_on_when_one_arrives() 
 async fn a_resumption_that_fails_is_waited_for_and_not_repeated() {
     let world = world().await;
     let _operator = world.operator().await;
-    let clock = on_clock(&world, json!({})).await;
-    world.ready(TENANT).await;
-    world.stripe.advance(&clock, START + 14 * DAY + 7200).await;
-    phase(&world, "Paused").await;
-    let tenant = page(&world).await;
+    let (_, tenant) = paused(&world).await;
     world
         .stripe
         .complete_checkout(session(&tenant), "pm_card_chargeCustomerFail")
@@ -172,6 +174,34 @@ async fn a_resumption_that_fails_is_waited_for_and_not_repeated() {
     world.ready(TENANT).await;
     assert!(invoices().await.is_empty());
     world.finish().await;
+}
+
+#[tokio::test]
+async fn killed_while_it_resumes_a_subscription_it_charges_once() {
+    for kind in ["hold_before", "hold_after"] {
+        let world = world().await;
+        let operator = world.operator().await;
+        let (clock, tenant) = paused(&world).await;
+        let fault = json!({
+            "method": "POST", "path": "/v1/subscriptions/", "skip": 0, "kind": kind, "times": 1,
+        });
+        let fault = world.stripe.fault(fault).await;
+        world
+            .stripe
+            .complete_checkout(session(&tenant), "pm_card_visa")
+            .await;
+        let operator = kill_at(&world, &fault, operator).await;
+        phase(&world, "Active").await;
+        world.ready(TENANT).await;
+        world.one_of_each(TENANT, Some(&clock)).await;
+        let path = format!("/v1/invoices?customer={}", customer(&tenant));
+        let page = world.stripe.get(&path).await;
+        let charged = page["data"].as_array().unwrap().iter();
+        let charged: Vec<_> = charged.filter(|invoice| invoice["total"] != 0).collect();
+        assert_eq!(charged.len(), 1, "{kind}: {charged:#?}");
+        drop(operator);
+        world.finish().await;
+    }
 }
 
 #[tokio::test]
