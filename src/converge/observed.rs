@@ -127,7 +127,10 @@ impl SubscriptionStatus {
 
     /// Whether a payment of it has failed, or awaits the customer.
     pub fn awaits_payment(&self) -> bool {
-        matches!(self, Self::Incomplete | Self::PastDue | Self::Unpaid)
+        matches!(
+            self,
+            Self::Incomplete | Self::PastDue | Self::Unpaid | Self::Paused
+        )
     }
 
     /// Whether the subscription can still bill.

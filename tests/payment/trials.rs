@@ -1,5 +1,7 @@
 //! Trials: their end, what happens then, the reminder.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -152,11 +154,13 @@ async fn a_resumption_that_fails_is_waited_for_and_not_repeated() {
     let world = world().await;
     let _operator = world.operator().await;
     let (_, tenant) = paused(&world).await;
+    world.stripe.forget_requests().await;
     world
         .stripe
         .complete_checkout(session(&tenant), "pm_card_chargeCustomerFail")
         .await;
     let tenant = world.reason(TENANT, "AwaitingPayment").await;
+    assert_eq!(resumptions(&world).await, 1);
     assert_eq!(tenant["status"]["phase"], "Paused");
     assert_eq!(tenant["status"]["access"]["level"], "Suspended");
     let invoices = async || {
@@ -173,6 +177,41 @@ async fn a_resumption_that_fails_is_waited_for_and_not_repeated() {
     phase(&world, "Active").await;
     world.ready(TENANT).await;
     assert!(invoices().await.is_empty());
+    world.finish().await;
+}
+
+/// How many requests to resume were made since the log was emptied. Repetitions have the same key.
+async fn resumptions(world: &World) -> usize {
+    let writes = world.stripe.writes().await;
+    let resumed = writes.iter().filter(|write| {
+        let path = write["path"].as_str().unwrap();
+        path.ends_with("/resume")
+    });
+    let keys: HashSet<String> = resumed
+        .map(|write| write["idempotency_key"].to_string())
+        .collect();
+    keys.len()
+}
+
+/// A repetition of a request whose answer was lost gets the stored answer, which says nothing of the
+/// invoice that the first one left open.
+#[tokio::test]
+async fn a_resumption_that_fails_unanswered_is_not_made_again() {
+    let world = world().await;
+    let _operator = world.operator().await;
+    let (_, tenant) = paused(&world).await;
+    let fault = json!({
+        "method": "POST", "path": "/v1/subscriptions/", "kind": "drop_after", "times": 1,
+    });
+    let fault = world.stripe.fault(fault).await;
+    world.stripe.forget_requests().await;
+    world
+        .stripe
+        .complete_checkout(session(&tenant), "pm_card_chargeCustomerFail")
+        .await;
+    world.reason(TENANT, "AwaitingPayment").await;
+    assert_eq!(world.stripe.fault_hits(&fault).await, 1);
+    assert_eq!(resumptions(&world).await, 1, "and its repetitions");
     world.finish().await;
 }
 

@@ -199,7 +199,15 @@ impl<'a> Run<'a> {
                 .record_setup(now.and_then(|session| session.link))
                 .await;
         }
-        Ok(self.context.mirror.refresh(self.session, named).await?)
+        let mirror = &self.context.mirror;
+        mirror.refresh(self.session, named).await?;
+        // A request that is not to be made twice may have left an invoice open.
+        if let Changed::Subscription(subscription) = named {
+            mirror
+                .refresh_invoices_of(self.session, &subscription.customer)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Notes a page on which the customer can leave a payment method, if it is good for that.
