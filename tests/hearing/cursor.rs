@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::control_plane::{ControlPlane, SYSTEM_NAMESPACE};
 use crate::support::{eventually, world::World};
-use crate::{NEVER, change_customer, events, listening_world, newest_about, until_leads};
+use crate::{
+    NEVER, change_customer, events, listening_world, newest_about, until_leads, until_put_right,
+};
 
 /// What is kept for a world's operator.
 struct Kept {
@@ -93,18 +95,6 @@ async fn left_by_an_operator() -> (World, Kept) {
     .await;
     world.options.set_flag("--event-poll-seconds", NEVER);
     (world, kept)
-}
-
-async fn until_put_right(world: &World) {
-    eventually("drift is put right", async || {
-        let (customer, _) = world.one_of_each("acme", None).await;
-        if customer["name"] == "Acme Inc" {
-            Ok(())
-        } else {
-            Err(customer["name"].to_string())
-        }
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -216,3 +216,16 @@ proptest! {
         TARGET.with(|target| target.check(header.as_bytes(), body.as_bytes()));
     }
 }
+
+/// Waits until the name that the manifest gives is back in Stripe.
+async fn until_put_right(world: &World) {
+    eventually("drift is put right", async || {
+        let (customer, _) = world.one_of_each("acme", None).await;
+        if customer["name"] == "Acme Inc" {
+            Ok(())
+        } else {
+            Err(customer["name"].to_string())
+        }
+    })
+    .await;
+}
