@@ -8,6 +8,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{DunningPolicy, PlanLimits};
+
 pub use self::status::{
     BillingPlanStatus, CurrentPrice, OlderPrice, PlanMeter, PlanPrice, RolloutStatus,
 };
@@ -117,6 +119,15 @@ pub struct BillingPlanSpec {
     /// The trial that tenants on this plan get unless their own manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<PlanTrial>,
+
+    /// What tenants may use, by level of access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<PlanLimits>,
+
+    /// What becomes of tenants who do not pay.
+    // The schema of an optional struct takes its description from the type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dunning: Option<DunningPolicy>,
 
     /// What becomes of tenants on older prices when the terms change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,14 +9,16 @@ mod attention;
 mod billing_plan;
 mod condition;
 mod dispute;
+mod dunning;
 mod last_event;
 mod lenient;
+mod notice;
 mod payment;
 mod plan_change;
 mod tenant_billing;
 mod tenant_status;
 
-pub use access::{AccessLevel, AccessStatus};
+pub use access::{AccessLevel, AccessStatus, Limits, PlanLimits};
 pub use attention::{ActionRequired, InvoiceSummary};
 pub use billing_plan::{
     Aggregation, BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, CurrentPrice,
@@ -25,8 +27,12 @@ pub use billing_plan::{
 };
 pub use condition::{ConditionType, reason};
 pub use dispute::{DisputePolicy, DisputeSummary, FraudWarningSummary, OnDispute};
+pub use dunning::{
+    DunningPolicy, DunningStage, DunningState, DunningStatus, StageRule, TenantDunning,
+};
 pub use last_event::{EventSource, LastEvent};
 pub use lenient::{Lenient, LenientObject, PlanObject, TenantObject};
+pub use notice::{NoticeKind, NoticeState, NoticeStatus};
 pub use payment::{
     Collection, IfNoPaymentMethod, PaymentPolicy, PaymentRequirement, PaymentStatus, Trial,
 };
@@ -67,6 +73,10 @@ pub const APPROVE_PRICES_ANNOTATION: &str = "tenantbilling.io/approve-prices";
 /// theirs on.
 pub const WEBHOOK_ADDRESS_ANNOTATION: &str = "tenantbilling.io/webhook-address";
 
+/// On the ConfigMap that tells of held enforcement: its value is the name of the hold, and lets the
+/// tenants go that wait to be restricted.
+pub const RELEASE_ANNOTATION: &str = "tenantbilling.io/release-enforcement";
+
 /// Every annotation that calls for another look when it changes.
 pub const ANNOTATIONS: [&str; 3] = [
     RECONCILE_ANNOTATION,
@@ -98,6 +108,9 @@ pub mod metadata {
     /// Present on a subscription whose collection the operator has paused: the dispute it was paused
     /// for, `@`, and since when, in Unix seconds.
     pub const HELD_BY: &str = "tenantbilling_held_by";
+    /// Begins the keys under which objects carry what people were told about them: the rest is the
+    /// kind of notice.
+    pub const NOTICE_PREFIX: &str = "tenantbilling_notice_";
 }
 
 /// The definitions of both kinds, in the order in which they are to be applied.

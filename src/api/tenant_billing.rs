@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DisputePolicy, PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, Trial,
+    DisputePolicy, PaymentPolicy, PlanChangePolicy, TaxPolicy, TenantBillingStatus, TenantDunning,
+    Trial,
 };
 
 /// What one tenant is to be sold. The operator keeps one customer and one live subscription in
@@ -25,6 +26,11 @@ use super::{
     printcolumn(name = "Plan", type_ = "string", json_path = ".spec.plan"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Access", type_ = "string", json_path = ".status.access.level"),
+    printcolumn(
+        name = "Dunning",
+        type_ = "string",
+        json_path = ".status.dunning.stage"
+    ),
     printcolumn(
         name = "Drift",
         type_ = "string",
@@ -114,6 +120,10 @@ pub struct TenantBillingSpec {
     /// as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<TaxPolicy>,
+
+    /// The tenant's dunning, beside what its plan says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dunning: Option<TenantDunning>,
 
     /// What to do when the customer disputes a payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]

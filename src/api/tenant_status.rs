@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessStatus, DisputeSummary, FraudWarningSummary, InvoiceSummary, LastEvent, PaymentStatus,
-    PlanChangeStatus,
+    AccessStatus, DisputeSummary, DunningStatus, FraudWarningSummary, InvoiceSummary, LastEvent,
+    NoticeStatus, PaymentStatus, PlanChangeStatus,
 };
 
 /// What the operator sees in Stripe for a tenant.
@@ -54,6 +54,15 @@ pub struct TenantBillingStatus {
     /// to be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceSummary>,
+
+    /// Where the dunning stands; there while an invoice is overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dunning: Option<DunningStatus>,
+
+    /// What people are to be told and were not told yet, or perhaps not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub notices: Vec<NoticeStatus>,
 
     /// The disputes of the last 180 days, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,6 +112,8 @@ impl Default for TenantBillingStatus {
             current_period: None,
             payment: None,
             invoice: None,
+            dunning: None,
+            notices: Vec::new(),
             disputes: Vec::new(),
             fraud_warnings: Vec::new(),
             stripe: None,

@@ -18,6 +18,7 @@ pub mod currency;
 pub mod desired;
 pub mod money;
 pub mod news;
+pub mod notice;
 pub mod observed;
 pub mod payment;
 pub mod plan;

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Seen, subscription_of};
 use crate::api::{
-    AccessStatus, ActionRequired, ConditionType, InvoiceSummary, PaymentStatus,
+    AccessStatus, ActionRequired, ConditionType, InvoiceSummary, Limits, PaymentStatus,
     TenantBillingStatus, reason,
 };
 use crate::converge::access;
@@ -50,7 +50,9 @@ pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, now: Tim
     status.access = Some(AccessStatus {
         level: access.level,
         since,
+        until: None,
         reason: access.reason.to_owned(),
+        limits: Limits::new(),
     });
 }
 
