@@ -16,6 +16,7 @@ pub mod concern;
 pub mod conditions;
 pub mod currency;
 pub mod desired;
+pub mod dunning;
 pub mod money;
 pub mod news;
 pub mod notice;
