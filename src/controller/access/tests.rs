@@ -74,7 +74,9 @@ fn the_older_manifest_counts_in_whatever_order_they_are_seen_and_the_newer_after
     let newer = manifest("newer", Some("t1"), LATE, Some("Full"));
     for order in [[&older, &newer], [&newer, &older]] {
         let index = listed();
-        order.iter().for_each(|manifest| apply(&index, manifest));
+        for manifest in order {
+            apply(&index, manifest);
+        }
         assert_eq!(level(&index, "t1"), Ok(AccessLevel::Suspended));
         assert_eq!(index.tenants(), 1);
         // One that is being deleted bills nobody any more, as soon as another one does.
