@@ -18,6 +18,7 @@ use crate::api::{
     OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer};
+use crate::converge::notice::Marks;
 use crate::converge::observed::{
     Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
     Invoice, InvoiceStatus, InvoiceTax, Item, Pause, Phase, PhaseItem, Price, Schedule,
@@ -140,6 +141,7 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         held: None,
         default_payment_method: None,
         test_clock: None,
+        notices: Marks::default(),
     }
 }
 
@@ -168,6 +170,7 @@ fn dispute(id: &str, status: DisputeStatus) -> Dispute {
         currency: "usd".into(),
         created: now(),
         evidence_due_by: None,
+        notices: Marks::default(),
     }
 }
 
@@ -192,6 +195,7 @@ fn draft(id: &str) -> Invoice {
         tax: InvoiceTax::Fine,
         awaits: Awaits::Nothing,
         held: None,
+        notices: Marks::default(),
     }
 }
 

@@ -128,6 +128,7 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             InvoiceStatus::Draft => view.amount_due,
             _ => view.amount_remaining,
         };
+        let mut metadata = view.metadata.unwrap_or_default();
         let details = view.parent.and_then(|parent| parent.subscription_details);
         let finalization_error = view.last_finalization_error.map(|error| {
             Box::new(FinalizationError {
@@ -165,7 +166,8 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             tax: tax(view.automatic_tax.as_ref(), finalization_error.as_deref()),
             finalization_error,
             awaits: awaits.unwrap_or_default(),
-            held: view.metadata.and_then(MetadataView::held),
+            held: metadata.held(),
+            notices: metadata.notices(),
             status,
             id,
         }))

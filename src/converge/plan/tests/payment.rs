@@ -1,6 +1,7 @@
 //! Whether and how a tenant gets on without a payment method.
 
 use super::*;
+use crate::converge::notice::Marks;
 use crate::converge::observed::{Awaits, Invoice, InvoiceStatus, InvoiceTax};
 use crate::converge::steps::{FirstPayment, NewSubscription, TrialStart};
 
@@ -254,5 +255,6 @@ fn open_invoice(subscription: &str) -> Invoice {
         tax: InvoiceTax::default(),
         awaits: Awaits::default(),
         held: None,
+        notices: Marks::default(),
     }
 }
