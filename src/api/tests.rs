@@ -231,7 +231,7 @@ fn a_dispute_is_only_reported_unless_the_manifest_says_more() {
     assert_eq!(policy["enum"], json!(["Report", "Hold", "Suspend"]));
     assert_eq!(policy["default"], "Report");
     let access = &schema["status"]["properties"]["access"]["properties"]["level"];
-    assert_eq!(access["enum"], json!(["Full", "Suspended"]));
+    assert_eq!(access["enum"], json!(["Full", "Limited", "Suspended"]));
     let columns = &crd["spec"]["versions"][0]["additionalPrinterColumns"];
     let columns = columns.as_array().unwrap().iter();
     let names: Vec<&Value> = columns.map(|column| &column["name"]).collect();

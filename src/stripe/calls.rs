@@ -58,6 +58,8 @@ pub enum Changed {
     Setup(SetupSession),
     /// The invoice with this id, which has to be read again.
     Invoice(String),
+    /// The invoice with this id was paid: it has to be read again, and so has its subscription.
+    Paid(String),
 }
 
 impl Session {
@@ -90,6 +92,10 @@ impl Session {
                 .send::<InvoiceView>(&request, Some(&key))
                 .await?
                 .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),
+            Step::PayInvoice { invoice, .. } => self
+                .send::<InvoiceView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::Paid(invoice.clone()))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }

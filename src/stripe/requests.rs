@@ -75,7 +75,8 @@ pub fn for_step(
         | Step::SetCollection { .. }
         | Step::SetDefaultPaymentMethod { .. }
         | Step::CreateSetupSession { .. }
-        | Step::Resume { .. } => payment::request(step, key),
+        | Step::Resume { .. }
+        | Step::PayInvoice { .. } => payment::request(step, key),
         Step::Collection(step) => collection::request(step),
         // The flag and the mark in one request: apart, a crash in between would make the manifest's
         // cancellation look like the customer's.

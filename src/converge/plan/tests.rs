@@ -2,6 +2,7 @@
 
 mod cases;
 mod changes;
+mod collect;
 mod convergence;
 mod guards;
 mod holds;
@@ -15,9 +16,10 @@ use jiff::{Timestamp, ToSpan as _};
 use super::*;
 use crate::api::{
     Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, IfNoPaymentMethod, Interval,
-    OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
+    OnDispute, PaymentRequirement, PlanLimits, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer};
+use crate::converge::dunning::DunningTerms;
 use crate::converge::notice::Marks;
 use crate::converge::observed::{
     Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
@@ -85,6 +87,8 @@ fn desired() -> Desired {
         tax: None,
         trial: TrialTerms::Plan(14),
         trial_ending: TrialEnding::default(),
+        dunning: DunningTerms::default(),
+        limits: PlanLimits::default(),
         payment: PaymentTerms {
             return_url: Some("https://app.example".into()),
             ..PaymentTerms::default()
