@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod events;
+mod notices;
 mod records;
 
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCu
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
+pub use self::notices::Carried;
 pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
 use super::idempotency::key_for_step;

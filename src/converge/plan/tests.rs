@@ -20,6 +20,7 @@ use crate::api::{
 };
 use crate::converge::desired::{ChangePolicy, Offer};
 use crate::converge::dunning::DunningTerms;
+use crate::converge::notice::Marks;
 use crate::converge::observed::{
     Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
     Invoice, InvoiceStatus, InvoiceTax, Item, Pause, Phase, PhaseItem, Price, Schedule,
@@ -144,6 +145,7 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         held: None,
         default_payment_method: None,
         test_clock: None,
+        notices: Marks::default(),
     }
 }
 
@@ -172,6 +174,7 @@ fn dispute(id: &str, status: DisputeStatus) -> Dispute {
         currency: "usd".into(),
         created: now(),
         evidence_due_by: None,
+        notices: Marks::default(),
     }
 }
 
@@ -199,6 +202,7 @@ fn draft(id: &str) -> Invoice {
         awaits: Awaits::Nothing,
         tried: None,
         held: None,
+        notices: Marks::default(),
     }
 }
 

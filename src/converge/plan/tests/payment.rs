@@ -1,6 +1,7 @@
 //! Whether and how a tenant gets on without a payment method.
 
 use super::*;
+use crate::converge::notice::Marks;
 use crate::converge::observed::{Awaits, Invoice, InvoiceStatus, InvoiceTax};
 use crate::converge::steps::{FirstPayment, NewSubscription, TrialStart};
 
@@ -257,5 +258,6 @@ pub(super) fn open_invoice(subscription: &str) -> Invoice {
         awaits: Awaits::PaymentMethod,
         tried: Some("pm_1".into()),
         held: None,
+        notices: Marks::default(),
     }
 }
