@@ -171,7 +171,7 @@ impl Mirror {
     }
 
     /// The customers of a clock's scan who may have an unsettled invoice: those who were ever subscribed.
-    /// Two requests each; Stripe allows only a few customers on a clock.
+    /// Three requests each; Stripe allows only a few customers on a clock.
     fn billed(scan: &Scan) -> Vec<String> {
         let subscriptions = scan.subscriptions.values().map(|(_, found)| found);
         let billed: BTreeSet<&str> = subscriptions.map(|s| s.customer.as_str()).collect();
@@ -259,7 +259,7 @@ impl Mirror {
 }
 
 fn is_payable(invoice: &Invoice) -> bool {
-    invoice.status == InvoiceStatus::Open && invoice.amount > 0
+    invoice.status != InvoiceStatus::Draft && invoice.amount > 0
 }
 
 /// A key need not be allowed to read disputes and warnings: the scan has said what is missing for want
