@@ -12,7 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
-pub use self::invoice::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
+pub use self::invoice::{
+    Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax, OpenPayment,
+};
 use super::payment::CollectionMethod;
 use super::trial::DeclaredTrial;
 use crate::api::{Address, IfNoPaymentMethod, Interval};

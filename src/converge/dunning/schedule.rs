@@ -95,8 +95,9 @@ impl Schedule {
                 return wrong("spec.dunning.stages", &format!("names {stage:?} twice"));
             }
             if begins >= then {
-                let message =
-                    format!("{stage:?} has to begin later than {milder:?}; give it a higher number");
+                let message = format!(
+                    "{stage:?} has to begin later than {milder:?}; give it a higher number"
+                );
                 return wrong("spec.dunning.stages", &message);
             }
         }
@@ -132,7 +133,10 @@ impl Schedule {
         let stages = self.counting(overdue).stages();
         let later = stages.iter().map(|(later, _)| *later);
         let next = later.filter(|later| Some(*later) > stage).min()?;
-        Some((next, self.begins(overdue, next).filter(|begins| *begins > at)))
+        Some((
+            next,
+            self.begins(overdue, next).filter(|begins| *begins > at),
+        ))
     }
 
     /// When a stage begins for an invoice, or began; `None` where that is not known, or the schedule

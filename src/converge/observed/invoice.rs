@@ -27,7 +27,11 @@ pub struct Invoice {
     pub auto_advance: bool,
     /// When Stripe is going to finalise it; `None` when it isn't going to.
     pub finalizes_at: Option<Timestamp>,
-    /// How often a payment was attempted.
+    /// When it was finalised, which is when Stripe first tries to collect it.
+    pub finalized: Option<Timestamp>,
+    /// A payment was attempted.
+    pub attempted: bool,
+    /// How often Stripe attempted a payment.
     pub attempt_count: i64,
     /// When the next attempt is made; `None` when there is to be none.
     pub next_payment_attempt: Option<Timestamp>,
@@ -41,6 +45,8 @@ pub struct Invoice {
     pub tax: InvoiceTax,
     /// What its payment waits for.
     pub awaits: Awaits,
+    /// The payment method with which its payment failed last (`pm_…`).
+    pub tried: Option<String>,
     /// The operator keeps it from being collected (`tenantbilling_held_by`).
     pub held: Option<HoldMark>,
 }
@@ -119,6 +125,15 @@ pub enum InvoiceTax {
     LocationMissing,
     /// It failed for another reason.
     Failed,
+}
+
+/// A payment of an invoice that is not made yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenPayment {
+    /// What it waits for.
+    pub awaits: Awaits,
+    /// What it failed with last (`pm_…`).
+    pub tried: Option<String>,
 }
 
 /// What the payment of an invoice waits for (the status of its `PaymentIntent`).

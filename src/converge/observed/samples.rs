@@ -71,6 +71,8 @@ pub(in crate::converge) fn open_invoice() -> Invoice {
         created: start(),
         auto_advance: true,
         finalizes_at: None,
+        finalized: Some(start()),
+        attempted: true,
         attempt_count: 1,
         next_payment_attempt: None,
         due_date: None,
@@ -78,6 +80,7 @@ pub(in crate::converge) fn open_invoice() -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::Fine,
         awaits: Awaits::PaymentMethod,
+        tried: Some("pm_1".into()),
         held: None,
     }
 }

@@ -184,6 +184,8 @@ fn draft(id: &str) -> Invoice {
         created: now() - 24.hours(),
         auto_advance: false,
         finalizes_at: None,
+        finalized: None,
+        attempted: false,
         attempt_count: 0,
         next_payment_attempt: None,
         due_date: None,
@@ -191,6 +193,7 @@ fn draft(id: &str) -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::Fine,
         awaits: Awaits::Nothing,
+        tried: None,
         held: None,
     }
 }

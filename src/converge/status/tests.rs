@@ -73,6 +73,7 @@ fn disputed(status: &TenantBillingStatus) -> Option<(&str, &str)> {
 fn what_the_customer_has_to_do_is_in_the_status_with_the_page_the_amount_and_the_end() {
     let invoice = Invoice {
         awaits: Awaits::Action,
+        tried: None,
         ..open_invoice()
     };
     let observed = with(SubscriptionStatus::Incomplete, vec![invoice]);

@@ -13,7 +13,7 @@ use stripe_shared::InvoiceStatus as ListStatus;
 use stripe_types::RangeQueryTs;
 
 use super::{PAGE, Page};
-use crate::converge::observed::{Awaits, Dispute, FraudWarning, Invoice, InvoiceStatus};
+use crate::converge::observed::{Dispute, FraudWarning, Invoice, InvoiceStatus, OpenPayment};
 use crate::stripe::error::{Class, Error};
 use crate::stripe::requests::checked;
 use crate::stripe::session::Session;
@@ -109,7 +109,7 @@ impl Session {
     pub(in crate::stripe) async fn list_open_payments(
         &self,
         after: Option<&str>,
-    ) -> Result<Page<(String, Awaits)>, Error> {
+    ) -> Result<Page<(String, OpenPayment)>, Error> {
         let mut list = ListInvoicePayment::new()
             .status(ListInvoicePaymentStatus::Open)
             .expand([PAYMENT.to_owned()])
@@ -119,8 +119,8 @@ impl Session {
         }
         let page = self.list::<InvoicePaymentView>(&list).await?;
         kept(page, InvoicePaymentView::id, |payment| {
-            let awaits = payment.awaits();
-            Ok(payment.invoice().map(|invoice| (invoice, awaits)))
+            let open = payment.open();
+            Ok(payment.invoice().zip(open))
         })
     }
 

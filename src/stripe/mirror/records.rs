@@ -7,7 +7,9 @@ use std::future::Future;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Mirror, Stamp};
-use crate::converge::observed::{Awaits, Dispute, FraudWarning, Invoice, InvoiceStatus, TenantKey};
+use crate::converge::observed::{
+    Dispute, FraudWarning, Invoice, InvoiceStatus, OpenPayment, TenantKey,
+};
 use crate::stripe::calls::{Disputed, Page};
 use crate::stripe::error::{Class, Error};
 use crate::stripe::fact::{Paged, Reach, Scan};
@@ -157,9 +159,11 @@ impl Mirror {
             }
         }
         if found.values().any(|(_, invoice)| is_payable(invoice)) {
-            let awaits = self.open_payments(session).await?;
+            let mut open = self.open_payments(session).await?;
             for (_, invoice) in found.values_mut() {
-                invoice.awaits = awaits.get(&invoice.id).copied().unwrap_or_default();
+                let payment = open.remove(&invoice.id).unwrap_or_default();
+                invoice.awaits = payment.awaits;
+                invoice.tried = payment.tried;
             }
         }
         let reach = match scan.clock {
@@ -178,18 +182,21 @@ impl Mirror {
         billed.into_iter().map(str::to_owned).collect()
     }
 
-    /// What the open payments of invoices wait for.
-    async fn open_payments(&self, session: &Session) -> Result<HashMap<String, Awaits>, Error> {
-        let mut awaits = HashMap::new();
+    /// The open payments, by invoice.
+    async fn open_payments(
+        &self,
+        session: &Session,
+    ) -> Result<HashMap<String, OpenPayment>, Error> {
+        let mut open = HashMap::new();
         let ask = |after: Option<String>| async move {
             Ok((0, session.list_open_payments(after.as_deref()).await?))
         };
         all_pages(ask, |_, payments| {
-            awaits.extend(payments.into_iter().filter(|(_, a)| *a != Awaits::Nothing));
+            open.extend(payments);
             Ok(())
         })
         .await?;
-        Ok(awaits)
+        Ok(open)
     }
 
     async fn scan_disputes(

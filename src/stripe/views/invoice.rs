@@ -4,7 +4,9 @@ use miniserde::Deserialize;
 use miniserde::json::Value;
 
 use super::{ListView, MetadataView, filled, id_of, optional_time, require, time};
-use crate::converge::observed::{Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax};
+use crate::converge::observed::{
+    FinalizationError, Invoice, InvoiceStatus, InvoiceTax, OpenPayment,
+};
 use crate::stripe::error::Error;
 
 /// An invoice.
@@ -21,6 +23,8 @@ pub(in crate::stripe) struct InvoiceView {
     created: Option<i64>,
     auto_advance: Option<bool>,
     automatically_finalizes_at: Option<i64>,
+    status_transitions: Option<TransitionsView>,
+    attempted: Option<bool>,
     attempt_count: Option<i64>,
     next_payment_attempt: Option<i64>,
     due_date: Option<i64>,
@@ -30,6 +34,11 @@ pub(in crate::stripe) struct InvoiceView {
     metadata: Option<MetadataView>,
     /// Only there when it was asked for (`expand[]=payments`).
     payments: Option<ListView<InvoicePaymentView>>,
+}
+
+#[derive(Deserialize)]
+struct TransitionsView {
+    finalized_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -84,17 +93,35 @@ impl InvoicePaymentView {
         id_of(self.invoice)
     }
 
-    /// What it waits for, if it is open.
-    pub(in crate::stripe) fn awaits(&self) -> Awaits {
-        let is_open = self.status.as_deref() == Some("open");
-        let intent = self.payment.as_ref().filter(|_| is_open);
-        match intent.and_then(|payment| payment.payment_intent.as_ref()) {
-            Some(Value::Object(intent)) => match intent.get("status") {
-                Some(Value::String(status)) => status.as_str().into(),
-                _ => Awaits::Nothing,
-            },
-            _ => Awaits::Nothing,
+    /// How far it is, if it is open.
+    pub(in crate::stripe) fn open(&self) -> Option<OpenPayment> {
+        if self.status.as_deref() != Some("open") {
+            return None;
         }
+        let Some(Value::Object(intent)) = self.payment.as_ref()?.payment_intent.as_ref() else {
+            return None;
+        };
+        let awaits = match intent.get("status") {
+            Some(Value::String(status)) => status.as_str().into(),
+            _ => return None,
+        };
+        let tried = match intent.get("last_payment_error") {
+            Some(Value::Object(error)) => tried_with(error.get("payment_method")),
+            _ => None,
+        };
+        Some(OpenPayment { awaits, tried })
+    }
+}
+
+/// The payment method of a failed attempt: an object, or its id.
+fn tried_with(method: Option<&Value>) -> Option<String> {
+    match method? {
+        Value::Object(method) => match method.get("id") {
+            Some(Value::String(id)) => Some(id.clone()),
+            _ => None,
+        },
+        Value::String(id) => Some(id.clone()),
+        _ => None,
     }
 }
 
@@ -135,12 +162,13 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
                 message: error.message.unwrap_or_default(),
             })
         });
-        let awaits = view
+        let payment = view
             .payments
             .iter()
             .flat_map(|payments| &payments.data)
-            .map(InvoicePaymentView::awaits)
-            .find(|awaits| *awaits != Awaits::Nothing);
+            .find_map(InvoicePaymentView::open)
+            .unwrap_or_default();
+        let finalized = view.status_transitions.and_then(|at| at.finalized_at);
         Ok(Some(Invoice {
             customer,
             subscription: details.and_then(|details| id_of(details.subscription)),
@@ -154,6 +182,8 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
                 "automatically_finalizes_at",
                 view.automatically_finalizes_at,
             )?,
+            finalized: optional_time(&id, "status_transitions.finalized_at", finalized)?,
+            attempted: view.attempted == Some(true),
             attempt_count: view.attempt_count.unwrap_or_default(),
             next_payment_attempt: optional_time(
                 &id,
@@ -164,7 +194,8 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             hosted_url: filled(view.hosted_invoice_url),
             tax: tax(view.automatic_tax.as_ref(), finalization_error.as_deref()),
             finalization_error,
-            awaits: awaits.unwrap_or_default(),
+            awaits: payment.awaits,
+            tried: payment.tried,
             held: view.metadata.and_then(MetadataView::held),
             status,
             id,

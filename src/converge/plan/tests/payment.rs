@@ -246,6 +246,8 @@ fn open_invoice(subscription: &str) -> Invoice {
         created: now(),
         auto_advance: true,
         finalizes_at: None,
+        finalized: None,
+        attempted: false,
         attempt_count: 1,
         next_payment_attempt: None,
         due_date: None,
@@ -253,6 +255,7 @@ fn open_invoice(subscription: &str) -> Invoice {
         finalization_error: None,
         tax: InvoiceTax::default(),
         awaits: Awaits::default(),
+        tried: None,
         held: None,
     }
 }
