@@ -324,7 +324,10 @@ async fn a_card_that_declines_when_asked_to_pay_answers_so_and_is_the_last_one_t
     let (after, intent) = newest(&sandbox, &tenant).await;
     assert_eq!(after["status"], "open");
     assert_eq!(after["attempt_count"], 1);
-    assert_eq!(after["next_payment_attempt"], before["next_payment_attempt"]);
+    assert_eq!(
+        after["next_payment_attempt"],
+        before["next_payment_attempt"]
+    );
     let last = &intent["last_payment_error"]["payment_method"];
     assert_eq!(last["id"], other["id"]);
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::converge::observed::{
 };
 use crate::stripe::calls::{Disputed, Page};
 use crate::stripe::error::{Class, Error};
-use crate::stripe::fact::{Paged, Reach, Scan};
+use crate::stripe::fact::{Id, Paged, Reach, Scan};
 use crate::stripe::index::{Indexed, Record as _};
 use crate::stripe::session::Session;
 
@@ -159,7 +159,7 @@ impl Mirror {
             }
         }
         if found.values().any(|(_, invoice)| is_payable(invoice)) {
-            let mut open = self.open_payments(session).await?;
+            let mut open = self.open_payments(session, &found).await?;
             for (_, invoice) in found.values_mut() {
                 let payment = open.remove(&invoice.id).unwrap_or_default();
                 invoice.awaits = payment.awaits;
@@ -182,17 +182,21 @@ impl Mirror {
         billed.into_iter().map(str::to_owned).collect()
     }
 
-    /// The open payments, by invoice.
-    async fn open_payments(
+    /// The open payments of invoices that were found, by invoice.
+    async fn open_payments<F>(
         &self,
         session: &Session,
+        found: &HashMap<Id, F>,
     ) -> Result<HashMap<String, OpenPayment>, Error> {
         let mut open = HashMap::new();
         let ask = |after: Option<String>| async move {
             Ok((0, session.list_open_payments(after.as_deref()).await?))
         };
         all_pages(ask, |_, payments| {
-            open.extend(payments);
+            let own = payments
+                .into_iter()
+                .filter(|(invoice, _)| found.contains_key(invoice.as_str()));
+            open.extend(own);
             Ok(())
         })
         .await?;

@@ -80,26 +80,27 @@ async fn a_scan_keeps_unsettled_invoices_of_ours_with_what_their_payment_waits_f
 async fn what_is_written_off_is_known_like_what_is_open_until_it_is_paid_or_void() {
     for end in ["paid", "void"] {
         let (_stripe, shelf, session) = served(a_troubled_tenant()).await;
-        let become = |status: &str| {
+        let turn = |status: &str| {
             shelf.lock().unwrap().invoices[1].1 = invoice("in_open", "cus_a", status);
         };
         let found = |mirror: &Mirror| {
             let invoices = observe(mirror).invoices.into_iter();
             let owed = invoices.filter(|invoice| invoice.id == "in_open");
-            owed.map(|i| (i.status, i.amount, i.awaits)).collect::<Vec<_>>()
+            owed.map(|i| (i.status, i.amount, i.awaits))
+                .collect::<Vec<_>>()
         };
         let given_up = [(InvoiceStatus::Uncollectible, 9_900, Awaits::Action)];
-        become("uncollectible");
+        turn("uncollectible");
         let mirror = Mirror::new("default");
         mirror.rebuild(&session).await.unwrap();
         assert_eq!(found(&mirror), given_up);
-        become("open");
+        turn("open");
         mirror.refresh_invoice(&session, "in_open").await.unwrap();
         assert_eq!(found(&mirror)[0].0, InvoiceStatus::Open);
-        become("uncollectible");
+        turn("uncollectible");
         assert_eq!(mirror.rebuild(&session).await.unwrap(), [tenant("acme")]);
         assert_eq!(found(&mirror), given_up);
-        become(end);
+        turn(end);
         let concerned = mirror.refresh_invoice(&session, "in_open").await.unwrap();
         assert_eq!(concerned, [tenant("acme")]);
         assert_eq!(found(&mirror), []);
