@@ -59,6 +59,18 @@ async fn the_shipped_rights_are_what_the_operator_needs_and_no_more() {
             SYSTEM_NAMESPACE,
             false,
         ),
+        (
+            "patch",
+            "/configmaps:tenant-billing-operator-enforcement",
+            SYSTEM_NAMESPACE,
+            true,
+        ),
+        (
+            "delete",
+            "/configmaps:tenant-billing-operator-enforcement",
+            SYSTEM_NAMESPACE,
+            false,
+        ),
         ("create", "/configmaps", &namespace, false),
         ("create", tenants, &namespace, false),
         ("delete", tenants, &namespace, false),
