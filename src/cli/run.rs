@@ -49,7 +49,7 @@ pub(super) struct Args {
     /// Requests to Stripe in a second [default: 80 with a live key, 20 with a test key].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_requests_per_second: Option<u32>,
-    /// Where health, metrics and webhooks are served.
+    /// Where health, metrics, webhooks and access are served.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// Namespace of the lease that replicas compete for.
@@ -99,6 +99,8 @@ pub(super) struct Args {
     /// Tenants that may newly lose access within an hour, however few there are.
     #[arg(long, value_name = "N", default_value = "5")]
     max_restricted: usize,
+    #[command(flatten)]
+    access: super::access::Args,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
@@ -203,6 +205,7 @@ async fn run(args: Args) -> Result<Ended, String> {
     let mut lease_config = config.clone();
     lease_config.default_retry = false;
     let lease_client = connect(lease_config)?;
+    let access_client = connect(for_access(config.clone()))?;
     let kube = connect(config)?;
     let key = stripe::KeySource::File(args.stripe_key_file.clone());
     let stripe = stripe::Client::new(stripe::Config {
@@ -215,15 +218,25 @@ async fn run(args: Args) -> Result<Ended, String> {
     let metrics = Metrics::register(&mut registry);
     let (reception, announcer) = reception();
     let endpoint = endpoint(&args, reception, &mut registry, &shutdown).await?;
+    let access = args.access.parts(&mut registry);
     let wrong = |error: std::io::Error| format!("--listen {}: {error}", args.listen);
     let listener = TcpListener::bind(args.listen).await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
     tracing::info!(addr = %address, "serving health and metrics");
     let advertised = endpoint.as_ref().and_then(|_| advertised(&args, address));
-    let router = serve::router(registry, stripe.clone(), endpoint);
+    let router = serve::router(registry, stripe.clone(), endpoint, access.gate);
     let server = tokio::spawn(serve::serve(listener, router, shutdown.clone()));
+    tokio::spawn(controller::follow_access(
+        access_client,
+        args.namespace.clone(),
+        access.index,
+        shutdown.clone(),
+    ));
 
-    let options = options(args, advertised);
+    let options = controller::Options {
+        access_maps: access.maps,
+        ..options(args, advertised)
+    };
     let ended = controller::run(
         kube,
         lease_client,
@@ -269,7 +282,17 @@ fn options(args: Args, advertised: Option<String>) -> controller::Options {
             percent: args.max_restricted_percent,
             least: args.max_restricted,
         },
+        access_maps: None,
     }
+}
+
+/// The watch behind the access index tries again by itself, tells of every failure, and must not wait
+/// for ever for an answer that was lost.
+fn for_access(mut config: kube::Config) -> kube::Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.read_timeout = Some(Duration::from_secs(90));
+    config
 }
 
 /// The endpoint for webhooks, if they are wanted. The secrets are read again until `shutdown`.

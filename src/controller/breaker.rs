@@ -41,12 +41,9 @@ pub(super) use self::keep::keep;
 use self::record::{Kept, Record, State};
 use super::index::TenantRef;
 use super::lease::LeaseConfig;
-use crate::api::{AccessLevel, TenantObject, reason};
+use crate::api::{AccessLevel, ConditionType, TenantObject, reason};
 use crate::converge::breaker::{Answer, Facts, Fleet, Standing, Threshold, Verdict, Waits};
 use crate::converge::notice::Mark;
-
-/// The type of the condition that is true while a tenant waits to be restricted.
-pub(super) const HELD_CONDITION: &str = "EnforcementHeld";
 
 /// Reasons of a restriction that come of how a tenant began, and tell nothing of a fleet.
 const NEVER_HAD_ACCESS: [&str; 3] = [
@@ -397,7 +394,7 @@ fn standing(object: &TenantObject) -> Standing {
     let waits = status
         .conditions
         .iter()
-        .any(|it| it.type_ == HELD_CONDITION && it.status == "True");
+        .any(|it| it.type_ == ConditionType::EnforcementHeld.as_str() && it.status == "True");
     Standing {
         level: access.map(|access| access.level),
         restricted: restricted.map(|access| access.since.0),

@@ -8,11 +8,15 @@
 //!                      '-----------------. | |
 //!                                        v v v
 //!                              reconcile (one tenant at a time, many at once)
+//!                                          |
+//!                                          v
+//! watch TenantBillings -> access index <- status     (in every replica)
 //! ```
 //!
 //! Everything that happens only says "look at this object again"; what is done about it follows
 //! from what the manifest and Stripe say then.
 
+mod access;
 mod apply;
 mod breaker;
 mod catalogue;
@@ -37,6 +41,9 @@ mod tenant;
 mod unread;
 mod watch;
 
+pub use access::{
+    Access, AccessIndex, AccessMetrics, Unknown, WatchedObject, follow as follow_access,
+};
 pub use lease::LeaseConfig;
 pub use metrics::Metrics;
 pub use reception::{Announcer, Place, Reception, reception};
@@ -53,6 +60,7 @@ use kube::{Client, Resource};
 use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
+use self::access::Maps;
 use self::breaker::Breaker;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
@@ -95,6 +103,8 @@ pub struct Options {
     pub payment_return_url: Option<String>,
     /// How many tenants may newly be restricted within an hour.
     pub max_restricted: Threshold,
+    /// What the tenants' `ConfigMap`s are written from; none are written when absent.
+    pub access_maps: Option<(Arc<AccessIndex>, AccessMetrics)>,
 }
 
 /// Why the operator ended.
@@ -168,6 +178,19 @@ struct Base {
 }
 
 impl Base {
+    /// What keeps the tenants' `ConfigMap`s, if they are wanted.
+    fn access_maps(&self, options: &Options, leadership: &lease::Leadership) -> Option<Maps> {
+        let (index, metrics) = options.access_maps.clone()?;
+        Some(Maps {
+            kube: self.kube.clone(),
+            namespace: options.namespace.clone(),
+            index,
+            leadership: leadership.clone(),
+            events: Events::new(self.kube.clone(), options.lease.identity.clone()),
+            metrics,
+        })
+    }
+
     /// What every reconcile shares.
     fn context(
         self,
@@ -217,6 +240,7 @@ async fn lead(
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
     let keeper = Keeper::new(base.kube.clone(), &options.lease);
+    let access_maps = base.access_maps(&options, &leadership);
     let pace = Pace {
         events: options.event_poll,
         polling: options.polling,
@@ -241,7 +265,12 @@ async fn lead(
             shutdown.clone()
         ),
         breaker::keep(context.clone(), shutdown.clone()),
-        follow_once_watched(context, pace, keeper, shutdown),
+        follow_once_watched(context, pace, keeper, shutdown.clone()),
+        async {
+            if let Some(maps) = access_maps {
+                maps.keep(shutdown).await;
+            }
+        },
     );
 }
 

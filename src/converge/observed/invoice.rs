@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::HoldMark;
+use crate::converge::notice::Marks;
 
 /// An invoice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Invoice {
     pub tried: Option<String>,
     /// The operator keeps it from being collected (`tenantbilling_held_by`).
     pub held: Option<HoldMark>,
+    /// What people were told about it (`tenantbilling_notice_…`).
+    pub notices: Marks,
 }
 
 /// `invoice.status`.

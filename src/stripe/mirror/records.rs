@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Mirror, Stamp};
 use crate::converge::observed::{
-    Dispute, FraudWarning, Invoice, InvoiceStatus, OpenPayment, TenantKey,
+    Dispute, Found, FraudWarning, Invoice, InvoiceStatus, OpenPayment, TenantKey,
 };
-use crate::stripe::calls::{Disputed, Page};
+use crate::stripe::calls::{Carried, Disputed, Page};
 use crate::stripe::error::{Class, Error};
 use crate::stripe::fact::{Id, Paged, Reach, Scan};
 use crate::stripe::index::{Indexed, Record as _};
@@ -83,6 +83,19 @@ impl Mirror {
     /// Takes in an invoice that was read or changed by itself. Gives the tenants it concerns.
     pub fn fold_invoice(&self, invoice: Invoice, stamp: &Stamp) -> Vec<TenantKey> {
         self.fold(stamp, |index, times| index.fold_record(invoice, times))
+    }
+
+    /// Takes in an object on which a notice's mark was written. Gives the tenants it concerns.
+    pub fn fold_carried(&self, carried: Carried, stamp: &Stamp) -> Vec<TenantKey> {
+        match carried {
+            Carried::Invoice(invoice) => self.fold_invoice(*invoice, stamp),
+            Carried::Subscription(subscription) => self.fold_subscription(*subscription, stamp),
+            Carried::Customer(customer) => self.fold_customer(Found::Present(*customer), stamp),
+            Carried::Dispute(mut dispute) => {
+                dispute.invoice = self.invoice_known_of(&dispute.id);
+                self.fold(stamp, |index, times| index.fold_record(*dispute, times))
+            }
+        }
     }
 
     /// Takes in all unsettled invoices of a customer; what else was known of it is settled.
