@@ -22,6 +22,7 @@
 mod fleet;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use jiff::SignedDuration;
 

@@ -1,12 +1,13 @@
 //! What the breaker has to know of the tenants, counted as it changes: an answer costs the same for
 //! ten tenants and for ten thousand.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::{AddAssign, SubAssign};
 
 use jiff::Timestamp;
 
+use super::times::Times;
 use super::{Facts, HOUR, Threshold, Verdict, judge};
 use crate::api::AccessLevel;
 
@@ -58,9 +59,9 @@ pub struct Fleet<K> {
     threshold: Threshold,
     tenants: HashMap<K, Tenant>,
     /// When tenants were restricted, to forget that after an hour.
-    restricted: BTreeSet<(Timestamp, K)>,
+    restricted: Times<K>,
     /// When tenants will have less, beyond the horizon.
-    ahead: BTreeSet<(Timestamp, K)>,
+    ahead: Times<K>,
     counts: Counts,
     /// The latest time anybody has spoken of. It never goes back.
     now: Timestamp,
@@ -121,14 +122,14 @@ impl Tenant {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
+impl<K: Clone + Eq + Hash> Fleet<K> {
     /// A fleet of nobody.
     pub fn new(threshold: Threshold) -> Self {
         Self {
             threshold,
             tenants: HashMap::new(),
-            restricted: BTreeSet::new(),
-            ahead: BTreeSet::new(),
+            restricted: Times::new(),
+            ahead: Times::new(),
             counts: Counts::default(),
             now: Timestamp::UNIX_EPOCH,
             release: None,
@@ -236,7 +237,7 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
     /// Lets time pass.
     pub fn pass(&mut self, now: Timestamp) {
         let now = self.now.max(now);
-        let soon = taken(&mut self.ahead, now + HOUR);
+        let soon = self.ahead.take_until(now + HOUR);
         // They begin to count with the horizon.
         for key in &soon {
             if let Some(tenant) = self.tenants.get(key) {
@@ -245,11 +246,7 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
             }
         }
         self.now = now;
-        let past: Vec<K> = {
-            let until = self.restricted.iter();
-            let past = until.take_while(|(at, _)| *at <= now - HOUR);
-            past.map(|(_, key)| key.clone()).collect()
-        };
+        let past = self.restricted.take_until(now - HOUR);
         for key in past {
             self.change(&key, |tenant| tenant.restricted = None);
         }
@@ -260,6 +257,11 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
             self.forgiven = release.at + HOUR;
             self.recount();
         }
+    }
+
+    /// The latest time it was told of.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// What is judged.
@@ -294,20 +296,20 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
     fn list(&mut self, key: &K, tenant: &Tenant) {
         self.counts += tenant.counts(self.now, self.forgiven);
         if let Some((at, _)) = tenant.restricted {
-            self.restricted.insert((at, key.clone()));
+            self.restricted.insert(at, key);
         }
         if let Some(at) = tenant.until.filter(|at| *at > self.now + HOUR) {
-            self.ahead.insert((at, key.clone()));
+            self.ahead.insert(at, key);
         }
     }
 
     fn unlist(&mut self, key: &K, tenant: &Tenant) {
         self.counts -= tenant.counts(self.now, self.forgiven);
         if let Some((at, _)) = tenant.restricted {
-            self.restricted.remove(&(at, key.clone()));
+            self.restricted.remove(at, key);
         }
         if let Some(at) = tenant.until {
-            self.ahead.remove(&(at, key.clone()));
+            self.ahead.remove(at, key);
         }
     }
 
@@ -323,17 +325,4 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
         }
         self.counts = counts;
     }
-}
-
-/// Takes out those whose time has come.
-fn taken<K: Clone + Ord>(times: &mut BTreeSet<(Timestamp, K)>, until: Timestamp) -> Vec<K> {
-    let mut taken = Vec::new();
-    while let Some((at, key)) = times.pop_first() {
-        if at > until {
-            times.insert((at, key));
-            break;
-        }
-        taken.push(key);
-    }
-    taken
 }
