@@ -9,6 +9,7 @@
 //! | [`converge`]   | the brain: desired, observed, plan, status; pure functions | `api` |
 //! | [`stripe`]     | transport, typed requests, the mirror of the account, events | Stripe |
 //! | [`controller`] | watches, leadership, hearing, reconcile, running the steps | Kubernetes, `stripe` |
+//! | [`notify`]     | mail and CloudEvents behind one trait | receivers |
 //! | [`serve`]      | health, metrics and webhooks over HTTP | `controller`, `stripe` |
 //! | [`cli`]        | arguments | everything |
 //!
@@ -74,5 +75,6 @@ pub mod api;
 pub mod cli;
 pub mod controller;
 pub mod converge;
+pub mod notify;
 pub mod serve;
 pub mod stripe;

@@ -58,6 +58,18 @@ async fn the_shipped_rights_are_what_the_operator_needs_and_no_more() {
             SYSTEM_NAMESPACE,
             false,
         ),
+        (
+            "patch",
+            "/configmaps:tenant-billing-operator-enforcement",
+            SYSTEM_NAMESPACE,
+            true,
+        ),
+        (
+            "delete",
+            "/configmaps:tenant-billing-operator-enforcement",
+            SYSTEM_NAMESPACE,
+            false,
+        ),
         ("create", "/configmaps", &namespace, true),
         ("watch", "/configmaps", "", true),
         ("patch", "/configmaps", &namespace, true),

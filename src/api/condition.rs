@@ -21,6 +21,8 @@ pub enum ConditionType {
     PaymentCurrent,
     /// A payment is disputed, or a card network warns that it may be.
     Disputed,
+    /// Access would be less, but so many tenants would be restricted at once that none is.
+    EnforcementHeld,
     /// Stripe differed, or differs, from the manifest without the manifest having changed.
     Drifted,
 }
@@ -35,6 +37,7 @@ impl ConditionType {
             Self::PaymentMethodReady => "PaymentMethodReady",
             Self::PaymentCurrent => "PaymentCurrent",
             Self::Disputed => "Disputed",
+            Self::EnforcementHeld => "EnforcementHeld",
             Self::Drifted => "Drifted",
         }
     }
@@ -117,6 +120,10 @@ pub mod reason {
         PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile";
         /// Nothing is overdue.
         NOTHING_OVERDUE = "NothingOverdue";
+        /// An invoice is overdue, and the dunning has come to a stage that takes access.
+        PAYMENT_OVERDUE = "PaymentOverdue";
+        /// So many tenants would be restricted within an hour that all keep the access they have.
+        TOO_MANY_AT_ONCE = "TooManyAtOnce";
         /// A payment failed and Stripe is retrying it.
         PAST_DUE = "PastDue";
         /// Stripe gave up retrying a payment.

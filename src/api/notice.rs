@@ -94,4 +94,6 @@ pub enum NoticeState {
     /// The operator ended while it was being sent, and nobody knows whether it arrived. It is not sent
     /// again by itself: mail is never sent twice.
     Uncertain,
+    /// The receiver refused it for good, as for an address that does not exist. It is not tried again.
+    Refused,
 }

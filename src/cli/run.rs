@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::{self, Ended, LeaseConfig, Metrics, Polling, Reception, reception};
+use crate::converge::breaker::Threshold;
 use crate::converge::desired;
 use crate::serve::{self, Endpoint, Secrets, WebhookMetrics};
 use crate::stripe;
@@ -91,6 +92,13 @@ pub(super) struct Args {
     /// either, the status has no page for the customer.
     #[arg(long, value_name = "URL", value_parser = page)]
     payment_return_url: Option<String>,
+    /// Percent of the tenants that may newly lose access within an hour: when it would be more of them,
+    /// and more than --max-restricted, nobody does until a person has looked. 100 turns that off.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u8).range(1..=100))]
+    max_restricted_percent: u8,
+    /// Tenants that may newly lose access within an hour, however few there are.
+    #[arg(long, value_name = "N", default_value = "5")]
+    max_restricted: usize,
     #[command(flatten)]
     access: super::access::AccessArgs,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
@@ -270,6 +278,10 @@ fn options(args: Args, advertised: Option<String>) -> controller::Options {
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
         payment_return_url: args.payment_return_url,
+        max_restricted: Threshold {
+            percent: args.max_restricted_percent,
+            least: args.max_restricted,
+        },
         access_maps: None,
     }
 }

@@ -13,7 +13,7 @@ use crate::converge::desired::Desired;
 use crate::converge::observed::Observed;
 use crate::converge::plan::{self, Ask, ChangeUnderWay, Difference, Plan, Recorded, Situation};
 use crate::converge::quote::QuoteRequest;
-use crate::converge::status;
+use crate::converge::status::{self, Judged};
 use crate::converge::steps::{Step, Unedited};
 use crate::stripe::Session;
 
@@ -70,6 +70,10 @@ pub(super) async fn converge(
     for _ in 0..MOST_ROUNDS {
         let plan = plan::tenant(desired, &observed, &recorded, &situation);
         match Next::of(&plan) {
+            Next::Done if !fresh && escalates(desired, &observed, &situation, run.status) => {
+                run.read_again(None).await?;
+                fresh = true;
+            }
             Next::Done => {
                 return Ok(Converged {
                     observed,
@@ -95,6 +99,17 @@ pub(super) async fn converge(
                 let ran = run.step(step, &observed).await?;
                 // What was noted before the step tells whose the object is that it made.
                 recorded = status::recorded(run.status);
+                if let (
+                    Ran::Refused,
+                    Step::PayInvoice {
+                        invoice,
+                        payment_method,
+                    },
+                ) = (ran, step)
+                {
+                    let refused = (invoice.clone(), payment_method.clone());
+                    situation.refused.push(refused);
+                }
                 if ran == Ran::Done && step.is_repair(unedited) {
                     reverted.extend(step.changes().iter().map(as_reverted));
                 }
@@ -112,6 +127,22 @@ pub(super) async fn converge(
         .map(ToString::to_string)
         .unwrap_or_default();
     Err(Error::NotConverging(MOST_ROUNDS, next))
+}
+
+/// Clearing comes before escalating: nobody is told of a stage, and nobody loses access, by what was
+/// read before.
+fn escalates(
+    desired: &Desired,
+    observed: &Observed,
+    situation: &Situation,
+    status: &TenantBillingStatus,
+) -> bool {
+    let judged = Judged {
+        observed,
+        desired: Some(desired),
+        now: situation.now,
+    };
+    judged.escalates(status)
 }
 
 /// What comes next in a plan.

@@ -18,6 +18,7 @@
 
 mod access;
 mod apply;
+mod breaker;
 mod catalogue;
 mod context;
 mod cursor;
@@ -60,12 +61,14 @@ use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
 use self::access::Maps;
+use self::breaker::Breaker;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
 use self::error::Error;
 use self::event::Events;
 use self::sync::Pace;
 use crate::api::{PlanObject, TenantObject};
+use crate::converge::breaker::Threshold;
 use crate::stripe::{self, Inbox, Mirror};
 
 /// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
@@ -98,6 +101,8 @@ pub struct Options {
     /// Where customers go from the page on which they leave a payment method, for manifests that
     /// don't say.
     pub payment_return_url: Option<String>,
+    /// How many tenants may newly be restricted within an hour.
+    pub max_restricted: Threshold,
     /// What the tenants' `ConfigMap`s are written from; none are written when absent.
     pub access_maps: Option<(Arc<AccessIndex>, AccessMetrics)>,
 }
@@ -201,6 +206,7 @@ impl Base {
             inbox: self.inbox,
             heard: heard::Heard::default(),
             unread: unread::Unread::default(),
+            breaker: Breaker::new(self.kube.clone(), &options.lease, options.max_restricted),
             owner: options.owner.clone(),
             plans,
             plans_listed: tokio::sync::watch::Sender::new(false),
@@ -258,6 +264,7 @@ async fn lead(
             context.clone(),
             shutdown.clone()
         ),
+        breaker::keep(context.clone(), shutdown.clone()),
         follow_once_watched(context, pace, keeper, shutdown.clone()),
         async {
             if let Some(maps) = access_maps {

@@ -11,12 +11,12 @@ use super::context::Context;
 use super::error::Error;
 use super::publish;
 use super::tenant::Tenant;
-use crate::api::{PlanChangeState, TenantBillingStatus, reason};
+use crate::api::{PlanChangeState, PlanLimits, TenantBillingStatus, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
 use crate::converge::news::{self, News, Tone};
-use crate::converge::observed::Account;
-use crate::converge::status::{self, Look, Seen};
+use crate::converge::observed::{Account, Observed};
+use crate::converge::status::{self, Enforcement, Look, Seen};
 
 /// What a look came to.
 pub(super) struct Looked {
@@ -58,7 +58,7 @@ pub(super) async fn report(
     let Looked { outcome, seen } = looked;
     let due = seen.as_ref().and_then(|seen| due_in(tenant, &seen.2));
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
-    let status = tenant_status(tenant, recorded, outcome, seen);
+    let status = tenant_status(tenant, context, recorded, outcome, seen);
     tell(tenant, context, &status).await;
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
@@ -124,22 +124,40 @@ fn tell_plans(
 /// The status after a look.
 fn tenant_status(
     tenant: &Tenant,
+    context: &Context,
     recorded: &TenantBillingStatus,
     outcome: Outcome,
     seen: Option<Box<(Account, Desired, Converged)>>,
 ) -> TenantBillingStatus {
-    let look = |seen| Look {
+    let look = |seen, glimpse| Look {
         generation: tenant.object.generation(),
         tenant_id: recorded_tenant_id(tenant),
         now: Timestamp::now(),
         outcome,
         seen,
+        glimpse,
         requested_at: tenant.requested_at(),
         event: tenant.heard.clone(),
     };
     let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
-        return status::tenant(recorded, &look(None));
+        let Some(observed) = glimpse(tenant, context, recorded) else {
+            return status::tenant(recorded, &look(None, None));
+        };
+        let sold = recorded.plan.as_ref();
+        let sold = sold.and_then(|sold| context.catalogue.get(sold)?.plan.ok());
+        let limits = sold.map(|plan| plan.limits).unwrap_or_default();
+        let glimpse = status::Glimpse {
+            observed: &observed,
+            // What a test clock says is not known without asking: then whatever is open counts as due.
+            now: match tenant.test_clock() {
+                Some(_) => Timestamp::MAX,
+                None => Timestamp::now(),
+            },
+            limits: &limits,
+        };
+        return status::tenant(recorded, &look(None, Some(glimpse)));
     };
+    let limits = limits(context, recorded, &desired, &converged);
     let seen = Seen {
         account: &account,
         desired: Some(&desired),
@@ -151,8 +169,41 @@ fn tenant_status(
         change: converged.plan.change.as_ref(),
         made: converged.made.as_ref(),
         setup: converged.plan.setup.as_ref(),
+        limits: &limits,
+        enforcement: Enforcement::Free,
     };
-    status::tenant(recorded, &look(Some(seen)))
+    status::tenant(recorded, &look(Some(seen), None))
+}
+
+/// What the mirror shows of a tenant whose manifest cannot be acted on, if that may be believed.
+fn glimpse(tenant: &Tenant, context: &Context, recorded: &TenantBillingStatus) -> Option<Observed> {
+    let pinned = recorded.stripe.as_ref()?;
+    let mirrored = context.mirror.account()?;
+    let same = *pinned.account_id == *mirrored.id && pinned.livemode == mirrored.livemode;
+    let suspended = tenant
+        .object
+        .spec
+        .as_valid()
+        .is_some_and(|spec| spec.suspend);
+    let clock = pinned.test_clock.as_deref();
+    let customer = tenant.customer_id().filter(|_| same && !suspended)?;
+    context.mirror.observe(&tenant.key, Some(customer), clock)
+}
+
+/// What may be used on the plan that is sold: while a change waits, that is the former one.
+fn limits(
+    context: &Context,
+    recorded: &TenantBillingStatus,
+    desired: &Desired,
+    converged: &Converged,
+) -> PlanLimits {
+    let agreed = converged.plan.agreed.as_ref();
+    let agreed = agreed.and_then(|terms| terms.plan.as_ref());
+    let sold = agreed.or(recorded.plan.as_ref());
+    let former = sold
+        .filter(|sold| **sold != desired.plan)
+        .and_then(|sold| context.catalogue.get(sold)?.plan.ok());
+    former.map_or_else(|| desired.limits.clone(), |plan| plan.limits)
 }
 
 /// Once something may be in Stripe, the identity it has there is what the status tells, whatever
@@ -180,7 +231,7 @@ fn is_failure(reason: &str) -> bool {
 /// Tells what begins, and what is over.
 async fn tell(tenant: &Tenant, context: &Context, status: &TenantBillingStatus) {
     let object = tenant.object.as_ref();
-    for news in news::between(&tenant.status.conditions, &status.conditions) {
+    for news in news::of(&tenant.status, status) {
         let News {
             tone,
             reason,

@@ -11,13 +11,14 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use self::check::{check_tenant, check_trial_days, check_url, stripe_id, text};
+use super::dunning::{DunningTerms, Schedule};
 use super::money;
 use super::observed::{Price, TenantKey};
 use super::payment::{CollectionMethod, PaymentTerms};
 use super::trial::{DeclaredTrial, TrialEnding, TrialTerms};
 use crate::api::{
     CustomerDetails, DowngradeTiming, Existing, Lifecycle, OnDispute, PaymentRequirement,
-    PlanChangePolicy, Proration, Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
+    PlanChangePolicy, PlanLimits, Proration, Rollout, TaxPolicy, TenantBillingSpec, UpgradeTiming,
 };
 
 /// A field of a manifest that cannot be, and the cure.
@@ -65,6 +66,10 @@ pub struct Desired {
     pub trial_ending: TrialEnding,
     /// How the tenant pays.
     pub payment: PaymentTerms,
+    /// What becomes of it if it doesn't.
+    pub dunning: DunningTerms,
+    /// What it may use, by level of access.
+    pub limits: PlanLimits,
     /// Whether to be subscribed.
     pub lifecycle: Lifecycle,
     /// What to do while a payment is disputed.
@@ -106,6 +111,10 @@ pub struct ResolvedPlan {
     pub rollout: Rollout,
     /// Days of trial for those whose manifest doesn't say.
     pub trial_days: i64,
+    /// What becomes of tenants who do not pay.
+    pub dunning: Schedule,
+    /// What tenants may use, by level of access.
+    pub limits: PlanLimits,
 }
 
 impl Offer {
@@ -207,6 +216,8 @@ pub fn tenant(
         trial,
         trial_ending: TrialEnding::of(written),
         payment: PaymentTerms::of(spec.payment.as_ref(), return_url),
+        dunning: DunningTerms::of(&plan.dunning, spec.dunning.as_ref()),
+        limits: plan.limits.clone(),
         lifecycle: spec.lifecycle,
         test_clock: spec.test_clock.clone(),
     })

@@ -56,6 +56,12 @@ pub struct Dunning<'a> {
 }
 
 impl Dunning<'_> {
+    /// When it will be another one although nothing happens.
+    pub fn changes_at(&self) -> Option<Timestamp> {
+        let next = self.next.and_then(|(_, at)| at);
+        next.into_iter().chain(self.held_until).min()
+    }
+
     /// What may be used at this stage.
     pub fn level(&self) -> AccessLevel {
         self.stage.map_or(AccessLevel::Full, level)
@@ -98,10 +104,13 @@ pub fn judge<'a>(
     now: Timestamp,
 ) -> Option<Dunning<'a>> {
     let own = |s: &&Subscription| s.key.as_ref() == Some(key) || Some(s.id.as_str()) == recorded;
-    let overdue: Vec<Overdue<'_>> = observed
-        .subscriptions
-        .iter()
-        .filter(own)
+    let own: Vec<&Subscription> = observed.subscriptions.iter().filter(own).collect();
+    // Once nothing is sold any more there is nothing to be taken.
+    if !own.iter().any(|subscription| subscription.status.is_live()) {
+        return None;
+    }
+    let overdue: Vec<Overdue<'_>> = own
+        .into_iter()
         .flat_map(|subscription| overdue(subscription, &observed.invoices, now))
         .collect();
     of(&overdue, terms, now)
@@ -113,10 +122,12 @@ fn overdue<'a>(
     invoices: &'a [Invoice],
     now: Timestamp,
 ) -> Vec<Overdue<'a>> {
-    // Whose first payment is open has no access that could be taken; Stripe ends that by itself.
+    // Whose first payment is open has no access that could be taken.
     let waits = matches!(
         subscription.status,
-        SubscriptionStatus::Incomplete | SubscriptionStatus::IncompleteExpired
+        SubscriptionStatus::Incomplete
+            | SubscriptionStatus::IncompleteExpired
+            | SubscriptionStatus::Paused
     );
     if waits {
         return Vec::new();

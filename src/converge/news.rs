@@ -1,10 +1,10 @@
 //! What people are told by a Kubernetes event: that something begins which needs them, and that it is
-//! over. Told from the conditions before and after a look, so that a restart tells nothing again.
+//! over. Told from the status before and after a look, so that a restart tells nothing again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::conditions::Truth;
-use crate::api::ConditionType;
+use crate::api::{AccessLevel, ConditionType, DunningState, TenantBillingStatus};
 
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ enum End {
     AsItIs,
 }
 
-const TOLD: [Told; 3] = [
+const TOLD: [Told; 4] = [
     Told {
         kind: ConditionType::Stalled,
         bad: Truth::True,
@@ -65,11 +65,63 @@ const TOLD: [Told; 3] = [
         same: |a, b| a.reason == b.reason,
         end: End::AsItIs,
     },
+    Told {
+        kind: ConditionType::EnforcementHeld,
+        bad: Truth::True,
+        same: |_, _| true,
+        end: End::Untold,
+    },
 ];
 
-/// What a look found that people are to be told. What two conditions say for the same reason is told
+/// What a look found that people are to be told.
+pub fn of(before: &TenantBillingStatus, after: &TenantBillingStatus) -> Vec<News> {
+    let mut news = between(&before.conditions, &after.conditions);
+    news.extend(of_dunning(before, after));
+    news.extend(of_access(before, after));
+    news
+}
+
+/// The stages that take no access; those that do are told with what they take.
+fn of_dunning(before: &TenantBillingStatus, after: &TenantBillingStatus) -> Option<News> {
+    let now = after.dunning.as_ref()?;
+    let known = before.dunning.as_ref();
+    if known.is_some_and(|known| known.stage == now.stage && known.invoice == now.invoice) {
+        return None;
+    }
+    let reason = match now.stage {
+        DunningState::Reminder => "DunningReminder",
+        DunningState::Warning => "DunningWarning",
+        _ => return None,
+    };
+    Some(News {
+        tone: Tone::Warning,
+        reason: reason.to_owned(),
+        message: now.message.clone(),
+    })
+}
+
+fn of_access(before: &TenantBillingStatus, after: &TenantBillingStatus) -> Option<News> {
+    let (known, now) = (before.access.as_ref()?, after.access.as_ref()?);
+    let (tone, reason) = match (known.level, now.level) {
+        (known, now) if known == now => return None,
+        (_, AccessLevel::Full) => (Tone::Normal, "AccessGranted"),
+        (AccessLevel::Suspended, AccessLevel::Limited) => (Tone::Normal, "AccessLimited"),
+        (_, AccessLevel::Limited) => (Tone::Warning, "AccessLimited"),
+        (_, AccessLevel::Suspended) => (Tone::Warning, "AccessSuspended"),
+    };
+    let why = after.dunning.as_ref().filter(|_| tone == Tone::Warning);
+    let why = why.map_or_else(String::new, |dunning| format!(": {}", dunning.message));
+    let level = now.level.as_str();
+    Some(News {
+        tone,
+        reason: reason.to_owned(),
+        message: format!("access is {level} ({}){why}", now.reason),
+    })
+}
+
+/// What the conditions tell of. What two conditions say for the same reason is told
 /// once.
-pub fn between(before: &[Condition], after: &[Condition]) -> Vec<News> {
+fn between(before: &[Condition], after: &[Condition]) -> Vec<News> {
     let mut news: Vec<News> = Vec::new();
     for told in &TOLD {
         let told = told.news(before, after);

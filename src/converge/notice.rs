@@ -5,14 +5,17 @@
 //! telling anybody twice.
 //!
 //! ```text
-//! tenantbilling_notice_warning = "mail:sent@1767225600 events:sending@1767225600"
+//! tenantbilling_notice_warning = "mail:sent@1767225600 events:sending@1767225600 by:3f9a1c04"
 //! ```
+
+mod due;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::due::{Due, Telling, due};
 use crate::api::{DunningStage, Limits, NoticeKind, metadata};
 
 /// Something that somebody is to be told, once.
@@ -105,6 +108,21 @@ impl Notice {
     }
 }
 
+/// The object in Stripe whose metadata say what was told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Carrier {
+    /// An invoice (`in_…`).
+    Invoice(String),
+    /// A subscription (`sub_…`).
+    Subscription(String),
+    /// A customer (`cus_…`).
+    Customer(String),
+    /// A dispute (`du_…`).
+    Dispute(String),
+    /// None: what concerns all tenants is noted in the cluster.
+    Cluster,
+}
+
 /// A way to tell people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
@@ -131,6 +149,15 @@ pub enum Sending {
     Begun(Timestamp),
     /// It was accepted.
     Accepted(Timestamp),
+    /// It was refused for good, as by an address that does not exist, and is not tried again.
+    Refused(Timestamp),
+}
+
+impl Sending {
+    /// Whether nothing more is to be done.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Refused(_))
+    }
 }
 
 /// What an object carries about a notice.
@@ -140,6 +167,9 @@ pub struct Mark {
     pub occasion: String,
     /// By channel.
     pub channels: Vec<(Channel, Sending)>,
+    /// The process that began to send; empty when nothing is being sent. It tells whether what was
+    /// begun was begun by this process, or by one that is gone.
+    pub by: String,
 }
 
 impl Mark {
@@ -159,7 +189,13 @@ impl Mark {
         Self {
             occasion: self.occasion.clone(),
             channels,
+            by: self.by.clone(),
         }
+    }
+
+    /// Whether it says of a channel that nothing more is to be done.
+    pub fn is_over(&self, channel: Channel) -> bool {
+        self.of(channel).is_some_and(Sending::is_over)
     }
 
     /// Reads a mark. What cannot be read was written by somebody else, and counts for nothing.
@@ -168,6 +204,8 @@ impl Mark {
         for word in text.split_whitespace() {
             if let Some(occasion) = word.strip_prefix("of:") {
                 occasion.clone_into(&mut mark.occasion);
+            } else if let Some(by) = word.strip_prefix("by:") {
+                by.clone_into(&mut mark.by);
             } else if let Some(entry) = entry(word) {
                 mark.channels.push(entry);
             }
@@ -188,6 +226,7 @@ fn entry(word: &str) -> Option<(Channel, Sending)> {
     match state {
         "sending" => Some((channel, Sending::Begun(at))),
         "sent" => Some((channel, Sending::Accepted(at))),
+        "refused" => Some((channel, Sending::Refused(at))),
         _ => None,
     }
 }
@@ -204,9 +243,13 @@ impl fmt::Display for Mark {
             let (state, at) = match sending {
                 Sending::Begun(at) => ("sending", at),
                 Sending::Accepted(at) => ("sent", at),
+                Sending::Refused(at) => ("refused", at),
             };
             write!(f, "{space}{}:{state}@{}", channel.as_str(), at.as_second())?;
             space = " ";
+        }
+        if !self.by.is_empty() {
+            write!(f, "{space}by:{}", self.by)?;
         }
         Ok(())
     }
@@ -217,9 +260,9 @@ pub fn key(kind: NoticeKind) -> String {
     format!("{}{}", metadata::NOTICE_PREFIX, kind.as_str())
 }
 
-/// The marks that an object carries, by kind. Mostly none.
+/// The marks that an object carries, by kind. Mostly none, and then it takes two words and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Marks(Vec<(NoticeKind, Mark)>);
+pub struct Marks(Box<[(NoticeKind, Mark)]>);
 
 impl Marks {
     /// Reads an object's metadata.
@@ -230,7 +273,14 @@ impl Marks {
         });
         let mut marks: Vec<(NoticeKind, Mark)> = marks.collect();
         marks.sort_by_key(|(kind, _)| *kind);
-        Self(marks)
+        Self(marks.into_boxed_slice())
+    }
+
+    /// Reads the values of the keys of some kinds.
+    pub fn of_kinds<'a>(values: impl IntoIterator<Item = (NoticeKind, Option<&'a str>)>) -> Self {
+        let values = values.into_iter();
+        let marks = values.filter_map(|(kind, value)| Some((kind, Mark::read(value?))));
+        Self(marks.collect())
     }
 
     /// The mark of a kind on this occasion; an empty one where there is none.
@@ -242,7 +292,7 @@ impl Marks {
         found.map_or_else(
             || Mark {
                 occasion: occasion.to_owned(),
-                channels: Vec::new(),
+                ..Mark::default()
             },
             |(_, mark)| mark.clone(),
         )
@@ -261,7 +311,7 @@ mod tests {
     fn a_mark_is_read_as_it_was_written() {
         let mark = Mark {
             occasion: "1767225600".into(),
-            channels: Vec::new(),
+            ..Mark::default()
         };
         let mark = mark
             .with(Channel::Events, Some(Sending::Begun(second(7))))
@@ -273,6 +323,12 @@ mod tests {
         assert_eq!(mark.of(Channel::Mail), Some(Sending::Accepted(second(6))));
         let unsent = mark.with(Channel::Events, None);
         assert_eq!(unsent.of(Channel::Events), None);
+        let mut refused = unsent.with(Channel::Mail, Some(Sending::Refused(second(8))));
+        refused.by = "3f9a1c04".into();
+        let text = refused.to_string();
+        assert_eq!(text, "of:1767225600 mail:refused@8 by:3f9a1c04");
+        assert_eq!(Mark::read(&text), refused);
+        assert!(refused.is_over(Channel::Mail) && !mark.is_over(Channel::Events));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
 pub use self::invoice::{
     Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax, OpenPayment,
 };
+use super::notice::Marks;
 use super::payment::CollectionMethod;
 use super::trial::DeclaredTrial;
 use crate::api::{Address, IfNoPaymentMethod, Interval};
@@ -63,6 +64,8 @@ pub struct Customer {
     pub tax_location: Option<TaxLocation>,
     /// The clock the customer lives on.
     pub test_clock: Option<String>,
+    /// What people were told about it (`tenantbilling_notice_…`).
+    pub notices: Marks,
 }
 
 /// `customer.tax.automatic_tax`: what Stripe Tax can do for a customer.
@@ -294,6 +297,8 @@ pub struct Subscription {
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
+    /// What people were told about it (`tenantbilling_notice_…`).
+    pub notices: Marks,
 }
 
 impl Subscription {

@@ -14,6 +14,7 @@
 mod aim;
 mod cancellation;
 mod change;
+mod collect;
 mod customer;
 mod guards;
 mod hold;
@@ -79,6 +80,8 @@ pub struct Situation {
     pub quote: Option<Quote>,
     /// The preview that a person has approved.
     pub approved: Option<String>,
+    /// Invoices and the payment methods with which their payment was refused in this look.
+    pub refused: Vec<(String, String)>,
     /// The payment method the customer left last, be it the default or not; `None` while that was
     /// not asked, since it takes a request.
     pub attached: Option<Attached>,
@@ -102,6 +105,7 @@ impl Situation {
             turn: Turn::Unasked,
             quote: None,
             approved: None,
+            refused: Vec::new(),
             attached: None,
         }
     }

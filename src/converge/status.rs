@@ -2,6 +2,7 @@
 
 mod change;
 mod dispute;
+mod dunning;
 mod payment;
 mod plan;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::change::{recorded_quote, with_change};
+pub use self::dunning::{Judged, level_before};
 pub use self::payment::with_setup;
 pub use self::plan::{PlanLook, PlanSeen, PriceUse, Subscribers, plan, sold};
 use super::conditions::{Conditions, Outcome, Truth};
@@ -23,8 +25,8 @@ use super::plan::{ChangeUnderWay, Difference, Recorded, RecordedTerms};
 use super::steps::SCHEDULE;
 use super::terms::Terms;
 use crate::api::{
-    ConditionType, Drift, DriftClass, LastEvent, PendingCreate, Period, Phase, StripeStatus,
-    TenantBillingStatus, reason,
+    ConditionType, Drift, DriftClass, LastEvent, PendingCreate, Period, Phase, PlanLimits,
+    StripeStatus, TenantBillingStatus, reason,
 };
 
 /// How long a difference that was put right stays in the status.
@@ -45,10 +47,24 @@ pub struct Look<'a> {
     pub outcome: Outcome,
     /// What Stripe holds, when that was seen.
     pub seen: Option<Seen<'a>>,
+    /// What the mirror shows, when the manifest could not be read far enough for more.
+    pub glimpse: Option<Glimpse<'a>>,
     /// The value of the reconcile-requested-at annotation.
     pub requested_at: Option<String>,
     /// The event in Stripe that led to the look, if one did.
     pub event: Option<LastEvent>,
+}
+
+/// What the mirror shows of a tenant whose manifest cannot be acted on. It takes nothing from anybody, but
+/// who has paid meanwhile gets access back.
+#[derive(Debug)]
+pub struct Glimpse<'a> {
+    /// What is in Stripe.
+    pub observed: &'a Observed,
+    /// Now, by the clock that the tenant lives on, or later.
+    pub now: Timestamp,
+    /// What may be used on the plan that is sold, by level, if that is known.
+    pub limits: &'a PlanLimits,
 }
 
 /// What a look saw in Stripe.
@@ -74,6 +90,30 @@ pub struct Seen<'a> {
     pub made: Option<&'a ChangeUnderWay>,
     /// The page on which the customer is asked for a payment method.
     pub setup: Option<&'a SetupLink>,
+    /// What may be used on the plan that is sold, by level.
+    pub limits: &'a PlanLimits,
+    /// Whether access may be taken.
+    pub enforcement: Enforcement,
+}
+
+/// Whether access may be taken from a tenant at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// It may.
+    #[default]
+    Free,
+    /// It may not, and why, and what to do.
+    Held(String),
+}
+
+impl<'a> Seen<'a> {
+    fn judged(&self) -> Judged<'a> {
+        Judged {
+            observed: self.observed,
+            desired: self.desired,
+            now: self.now,
+        }
+    }
 }
 
 /// The facts an earlier look recorded, as the planner wants them.
@@ -144,9 +184,13 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
                 ConditionType::PaymentMethodReady,
                 ConditionType::PaymentCurrent,
                 ConditionType::Disputed,
+                ConditionType::EnforcementHeld,
                 ConditionType::Drifted,
             ] {
                 conditions.keep(kind);
+            }
+            if let Some(glimpse) = &look.glimpse {
+                dunning::relieve(&mut status, glimpse, look.now);
             }
         }
         Some(seen) => {
@@ -157,7 +201,9 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
             }
             status.plan_change = change::status(previous.plan_change.as_ref(), seen, look.now);
             status.drift = drift(&previous.drift, seen, look.now);
-            payment::record(&mut status, seen, look.now);
+            payment::record(&mut status, seen);
+            dunning::record(&mut status, seen, look.now);
+            dunning::condition(&mut conditions, seen);
             payment::conditions(&mut conditions, seen, &status);
             dispute::record(&mut status, seen.observed.disputes.as_ref());
             dispute::condition(&mut conditions, seen);

@@ -164,6 +164,13 @@ pub enum Step {
         /// What is charged (`pm_…`); another one makes this another request.
         payment_method: String,
     },
+    /// Charge an open invoice to a payment method that has not failed for it.
+    PayInvoice {
+        /// `in_…`
+        invoice: String,
+        /// `pm_…`
+        payment_method: String,
+    },
     /// Hold back what the subscription charges, or let it go.
     Collection(CollectionStep),
     /// Let the subscription end with its period, at the manifest's wish.
@@ -218,6 +225,7 @@ impl Step {
             Self::SetDefaultPaymentMethod { .. } => "SetDefaultPaymentMethod",
             Self::CreateSetupSession { .. } => "CreateSetupSession",
             Self::Resume { .. } => "Resume",
+            Self::PayInvoice { .. } => "PayInvoice",
             Self::Collection(step) => step.operation(),
             Self::CancelAtPeriodEnd { .. } => "CancelAtPeriodEnd",
             Self::UndoCancellation { .. } => "UndoCancellation",
@@ -244,6 +252,7 @@ impl Step {
             Self::SetDefaultPaymentMethod { .. } => "PaymentMethodReady",
             Self::CreateSetupSession { .. } => "PaymentMethodRequested",
             Self::Resume { .. } => "SubscriptionResumed",
+            Self::PayInvoice { .. } => "InvoicePaid",
             Self::MoveTrialEnd { .. }
             | Self::SetTrialEnding { .. }
             | Self::SetCollection { .. }
@@ -300,7 +309,9 @@ impl Step {
             Self::CreateSubscription { basis, .. }
             | Self::CreateSchedule { basis, .. }
             | Self::CreateSetupSession { basis, .. } => basis.clone(),
-            Self::Resume { payment_method, .. } => payment_method.clone(),
+            Self::Resume { payment_method, .. } | Self::PayInvoice { payment_method, .. } => {
+                payment_method.clone()
+            }
             Self::Collection(step) => step.basis(),
             Self::ReleaseSchedule { schedule, .. } => schedule.clone(),
             Self::CancelAtPeriodEnd { subscription }

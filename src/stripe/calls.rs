@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod events;
+mod notices;
 mod records;
 
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use stripe_core::customer::{ListCustomer, ListPaymentMethodsCustomer, RetrieveCu
 use stripe_types::RangeQueryTs;
 
 pub use self::catalogue::ChangedCatalogue;
+pub use self::notices::Carried;
 pub(super) use self::records::Disputed;
 use super::error::{Class, Error};
 use super::idempotency::key_for_step;
@@ -56,6 +58,8 @@ pub enum Changed {
     Setup(SetupSession),
     /// The invoice with this id, which has to be read again.
     Invoice(String),
+    /// The invoice with this id was paid: it has to be read again, and so has its subscription.
+    Paid(String),
 }
 
 impl Session {
@@ -88,6 +92,10 @@ impl Session {
                 .send::<InvoiceView>(&request, Some(&key))
                 .await?
                 .try_map(|_| Ok(Changed::Invoice(invoice.clone()))),
+            Step::PayInvoice { invoice, .. } => self
+                .send::<InvoiceView>(&request, Some(&key))
+                .await?
+                .try_map(|_| Ok(Changed::Paid(invoice.clone()))),
             Step::CancelNow { subscription } => self.cancel(&request, subscription).await,
             Step::CreateSchedule { subscription, .. }
             | Step::ScheduleChange { subscription, .. }

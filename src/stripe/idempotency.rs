@@ -8,6 +8,7 @@ use stripe_client_core::RequestBuilder;
 use crate::converge::catalogue::{CatalogueStep, DesiredPlan};
 use crate::converge::observed::TenantKey;
 use crate::converge::steps::Step;
+use crate::stripe::requests::NoticeMark;
 
 /// Makes a repeated POST the same request. Deterministic: a request repeated after a crash has the
 /// key it had before.
@@ -97,6 +98,27 @@ pub fn key_for_catalogue_step(
         tenant: tenant.clone(),
     };
     idempotency_key(&whose, operation, &target_and_body(request), "", attempt)
+}
+
+/// The idempotency key of writing a notice's mark.
+///
+/// Where it says that something begins, the mark itself does not count, only what it said before: of
+/// two processes that begin from the same mark, the second gets a refusal or the first one's answer,
+/// and no go-ahead of its own.
+pub fn key_for_notice_mark(
+    mark: &NoticeMark<'_>,
+    request: &RequestBuilder,
+    tenant: &TenantKey,
+    attempt: u32,
+) -> IdempotencyKey {
+    let before = mark.before.to_string();
+    let (operation, what) = if mark.after.by.is_empty() {
+        ("EndNotice", target_and_body(request))
+    } else {
+        let what = format!("{}\n{}", request.path, mark.kind.as_str());
+        ("BeginNotice", what)
+    };
+    idempotency_key(tenant, operation, &what, &before, attempt)
 }
 
 fn target_and_body(request: &RequestBuilder) -> String {

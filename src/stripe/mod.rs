@@ -38,16 +38,18 @@ mod scripted;
 mod tests;
 
 pub use budget::Priority;
-pub use calls::{Changed, ChangedCatalogue, Page};
+pub use calls::{Carried, Changed, ChangedCatalogue, Page};
 pub use client::{Client, Config, KeySource, Secret};
 pub use error::{Class, Error};
 pub use event_view::Event;
 pub use events::{EventCursor, KEPT_FOR, Missed, Place, Poll};
 pub use hint::{Hint, Prices, Touched};
-pub use idempotency::{IdempotencyKey, idempotency_key, key_for_catalogue_step, key_for_step};
+pub use idempotency::{
+    IdempotencyKey, idempotency_key, key_for_catalogue_step, key_for_notice_mark, key_for_step,
+};
 pub use inbox::{Errand, Inbox, Marked, Outcome, name_of};
 pub use mirror::{Mirror, Stamp};
-pub use requests::{for_catalogue_step, for_step};
+pub use requests::{NoticeMark, for_catalogue_step, for_notice_mark, for_step};
 pub use session::{Answer, Session};
 pub use stats::{Stats, StatsSnapshot};
 pub use views::{SetupSession, TestClock};

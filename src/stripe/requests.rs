@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod collection;
+mod notice;
 mod payment;
 mod subscription;
 
@@ -17,6 +18,8 @@ use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::{CreateCustomer, OptionalFieldsCustomerAddress, UpdateCustomer};
 
 pub use self::catalogue::for_catalogue_step;
+pub(super) use self::notice::no_object;
+pub use self::notice::{NoticeMark, for_notice_mark};
 pub(super) use self::subscription::{EXPAND, preview};
 use super::error::{Class, Error};
 use crate::api::{Address, CustomerDetails, metadata};
@@ -29,6 +32,11 @@ const CANCELED_BY_MANIFEST: &str = "manifest";
 
 /// What is asked of Stripe whenever it answers with a customer: where its taxes are.
 pub(super) const CUSTOMER_EXPAND: &str = "tax";
+/// Whenever it answers with an invoice: what its payment waits for, which is known to its `PaymentIntent`.
+/// Four levels are the most that Stripe expands.
+pub(super) const INVOICE_EXPAND: &str = "payments.data.payment.payment_intent";
+/// Whenever it answers with a dispute: the charge, which knows the customer.
+pub(super) const CHARGE: &str = "charge";
 
 /// The request that a step stands for. `customer` is whom to subscribe when the step doesn't say:
 /// the one that the step before it made.
@@ -67,7 +75,8 @@ pub fn for_step(
         | Step::SetCollection { .. }
         | Step::SetDefaultPaymentMethod { .. }
         | Step::CreateSetupSession { .. }
-        | Step::Resume { .. } => payment::request(step, key),
+        | Step::Resume { .. }
+        | Step::PayInvoice { .. } => payment::request(step, key),
         Step::Collection(step) => collection::request(step),
         // The flag and the mark in one request: apart, a crash in between would make the manifest's
         // cancellation look like the customer's.

@@ -27,7 +27,8 @@ pub(super) use self::schedule::ScheduleView;
 pub(super) use self::subscription::{ItemView, SubscriptionView};
 use super::error::{Class, Error};
 use super::event_view::EventView;
-use crate::api::Address;
+use crate::api::{Address, NoticeKind};
+use crate::converge::notice::Marks;
 use crate::converge::observed::{Customer, Found, HoldMark, TaxLocation, TenantKey};
 
 /// A page of a list.
@@ -56,6 +57,25 @@ pub(super) struct MetadataView {
     canceled_by: Option<String>,
     #[serde(rename = "tenantbilling_held_by")]
     held_by: Option<String>,
+    // One field per kind of notice: the derive knows neither maps of the rest nor prefixes.
+    #[serde(rename = "tenantbilling_notice_trial_ending")]
+    trial_ending: Option<String>,
+    #[serde(rename = "tenantbilling_notice_payment_method_needed")]
+    payment_method_needed: Option<String>,
+    #[serde(rename = "tenantbilling_notice_reminder")]
+    reminder: Option<String>,
+    #[serde(rename = "tenantbilling_notice_warning")]
+    warning: Option<String>,
+    #[serde(rename = "tenantbilling_notice_limited")]
+    limited: Option<String>,
+    #[serde(rename = "tenantbilling_notice_suspended")]
+    suspended: Option<String>,
+    #[serde(rename = "tenantbilling_notice_reactivated")]
+    reactivated: Option<String>,
+    #[serde(rename = "tenantbilling_notice_action_required")]
+    action_required: Option<String>,
+    #[serde(rename = "tenantbilling_notice_dispute")]
+    dispute: Option<String>,
 }
 
 impl MetadataView {
@@ -67,8 +87,27 @@ impl MetadataView {
     }
 
     /// What the operator has noted on what it holds back.
-    fn held(self) -> Option<HoldMark> {
-        filled(self.held_by).map(|mark| HoldMark::read(&mark))
+    fn held(&mut self) -> Option<HoldMark> {
+        filled(self.held_by.take()).map(|mark| HoldMark::read(&mark))
+    }
+
+    /// What the operator has noted of what people were told. The kind that concerns all tenants is
+    /// noted on no object.
+    fn notices(&self) -> Marks {
+        Marks::of_kinds([
+            (NoticeKind::TrialEnding, self.trial_ending.as_deref()),
+            (
+                NoticeKind::PaymentMethodNeeded,
+                self.payment_method_needed.as_deref(),
+            ),
+            (NoticeKind::Reminder, self.reminder.as_deref()),
+            (NoticeKind::Warning, self.warning.as_deref()),
+            (NoticeKind::Limited, self.limited.as_deref()),
+            (NoticeKind::Suspended, self.suspended.as_deref()),
+            (NoticeKind::Reactivated, self.reactivated.as_deref()),
+            (NoticeKind::ActionRequired, self.action_required.as_deref()),
+            (NoticeKind::Dispute, self.dispute.as_deref()),
+        ])
     }
 }
 
@@ -142,9 +181,11 @@ impl From<CustomerView> for Found {
         let invoiced = view
             .invoice_settings
             .and_then(|settings| settings.default_payment_method);
+        let mut metadata = view.metadata.unwrap_or_default();
         Self::Present(Customer {
             id: view.id,
-            key: view.metadata.unwrap_or_default().key(),
+            notices: metadata.notices(),
+            key: metadata.key(),
             name: filled(view.name),
             email: filled(view.email),
             phone: filled(view.phone),

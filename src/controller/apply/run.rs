@@ -16,7 +16,7 @@ use crate::converge::payment::SetupLink;
 use crate::converge::plan::{Plan, Turn};
 use crate::converge::status;
 use crate::converge::steps::Step;
-use crate::stripe::{Changed, Class, Session, Stamp};
+use crate::stripe::{self, Changed, Class, Session, Stamp};
 
 /// How far this machine's clock may be from Stripe's.
 const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(10);
@@ -29,6 +29,8 @@ pub(super) enum Ran {
     Done,
     /// Stripe gave the answer it had stored for an earlier request.
     Stale,
+    /// The payment was refused, which is the customer's matter and no failure of ours.
+    Refused,
 }
 
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
@@ -41,6 +43,11 @@ fn salt(attempt: u32) -> u32 {
     } else {
         minute()
     }
+}
+
+/// Whether Stripe, or the bank, would not make a payment that was asked for.
+fn is_refused_payment(step: &Step, error: &stripe::Error) -> bool {
+    matches!(step, Step::PayInvoice { .. }) && matches!(error.class, Class::Card | Class::Invalid)
 }
 
 /// One run of steps for one tenant.
@@ -178,6 +185,10 @@ impl<'a> Run<'a> {
                 self.refresh(&answer.value).await?;
                 Ok(Ran::Stale)
             }
+            Err(error) if is_refused_payment(step, &error) => {
+                self.refused(step, &error).await?;
+                Ok(Ran::Refused)
+            }
             Err(error) if error.replayed || error.class == Class::Idempotency => {
                 self.attempts.insert(tried, attempt + 1);
                 if attempt > COUNTED_ATTEMPTS {
@@ -189,6 +200,19 @@ impl<'a> Run<'a> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A payment that was refused, now or when the same was tried a moment before a crash.
+    async fn refused(&mut self, step: &Step, error: &stripe::Error) -> Result<(), Error> {
+        self.read_again(Some(step)).await?;
+        tracing::warn!(tenant = self.key().tenant, %step, %error, "payment refused");
+        let note = format!("{step}: {error}");
+        let object = self.tenant.object.as_ref();
+        self.context
+            .events
+            .warning(object, "PaymentRefused", &note)
+            .await;
+        Ok(())
     }
 
     /// Reads again what a stored answer tells of.
@@ -234,6 +258,7 @@ impl<'a> Run<'a> {
                     mirror.refresh_invoices_of(self.session, &customer).await?;
                 }
             }
+            Changed::Paid(_) => self.read_again(None).await?,
             Changed::ScheduleOf(_) | Changed::Invoice(_) => {
                 mirror.refresh(self.session, &changed).await?;
             }

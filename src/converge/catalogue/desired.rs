@@ -4,14 +4,18 @@ mod usage;
 
 use super::rates::Rates;
 use crate::api::{
-    Aggregation, BasePrice, BillingPlanSpec, Granularity, Interval, Rollout, TaxBehavior,
+    AccessLevel, Aggregation, BasePrice, BillingPlanSpec, Granularity, Interval, PlanLimits,
+    Rollout, TaxBehavior,
 };
 use crate::converge::desired::{InvalidSpec, check_trial_days, digest, text};
+use crate::converge::dunning::Schedule;
 use crate::converge::observed::Component;
 use crate::converge::{currency, money};
 
 /// A subscription has at most 20 items, and one is the base fee.
 const MOST_USAGE: usize = 19;
+/// They go into a header of each answer to a gateway.
+const MOST_LIMITS: usize = 32;
 
 /// What a plan should have in Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub struct DesiredPlan {
     pub trial_days: i64,
     /// What becomes of tenants on older prices.
     pub rollout: Rollout,
+    /// What becomes of tenants who do not pay.
+    pub dunning: Schedule,
+    /// What tenants may use, by level of access.
+    pub limits: PlanLimits,
 }
 
 /// The base price of a plan.
@@ -229,7 +237,36 @@ pub fn desired(
         tax: spec.tax_behavior,
         trial_days: i64::from(trial_days),
         rollout: spec.rollout.clone().unwrap_or_default(),
+        dunning: Schedule::read(spec.dunning.as_ref())?,
+        limits: limits(spec.limits.as_ref())?,
     })
+}
+
+fn limits(written: Option<&PlanLimits>) -> Result<PlanLimits, InvalidSpec> {
+    let limits = written.cloned().unwrap_or_default();
+    for level in [
+        AccessLevel::Full,
+        AccessLevel::Limited,
+        AccessLevel::Suspended,
+    ] {
+        let field = format!("spec.limits.{}", level.as_str());
+        let of = limits.of(level);
+        if of.len() > MOST_LIMITS {
+            let message = format!("has {} limits; {MOST_LIMITS} are allowed", of.len());
+            return Err(InvalidSpec::new(field, message));
+        }
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
+        for name in of.keys() {
+            if name.is_empty() || name.len() > 63 || !name.bytes().all(plain) {
+                let message = format!(
+                    "\"{}\" is no name of a limit; use 1 to 63 letters, digits, and . - _",
+                    name.escape_debug()
+                );
+                return Err(InvalidSpec::new(field, message));
+            }
+        }
+    }
+    Ok(limits)
 }
 
 fn check_currency(currency: &str) -> Result<(), InvalidSpec> {

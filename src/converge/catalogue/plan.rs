@@ -71,6 +71,8 @@ impl CataloguePlan {
             },
             rollout: desired.rollout.clone(),
             trial_days: desired.trial_days,
+            dunning: desired.dunning.clone(),
+            limits: desired.limits.clone(),
         })
     }
 }

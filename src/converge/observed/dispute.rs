@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::converge::notice::Marks;
+
 /// A dispute, or an inquiry that may become one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispute {
@@ -23,6 +25,8 @@ pub struct Dispute {
     pub created: Timestamp,
     /// By when evidence has to be submitted.
     pub evidence_due_by: Option<Timestamp>,
+    /// What people were told about it (`tenantbilling_notice_…`).
+    pub notices: Marks,
 }
 
 /// `dispute.status`.

@@ -6,6 +6,7 @@ use super::{
     Awaits, Customer, Dispute, DisputeStatus, Invoice, InvoiceStatus, InvoiceTax, Subscription,
     SubscriptionStatus, TenantKey,
 };
+use crate::converge::notice::Marks;
 use crate::converge::payment::CollectionMethod;
 
 /// When they were all made.
@@ -55,6 +56,7 @@ pub(in crate::converge) fn subscription(status: SubscriptionStatus) -> Subscript
         held: None,
         default_payment_method: None,
         test_clock: None,
+        notices: Marks::default(),
     }
 }
 
@@ -82,6 +84,7 @@ pub(in crate::converge) fn open_invoice() -> Invoice {
         awaits: Awaits::PaymentMethod,
         tried: Some("pm_1".into()),
         held: None,
+        notices: Marks::default(),
     }
 }
 
@@ -96,5 +99,6 @@ pub(in crate::converge) fn dispute(status: DisputeStatus) -> Dispute {
         currency: "usd".into(),
         created: start(),
         evidence_due_by: Some("2027-01-10T00:00:00Z".parse().unwrap()),
+        notices: Marks::default(),
     }
 }

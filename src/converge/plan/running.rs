@@ -1,7 +1,9 @@
 //! One live subscription: bringing it in line.
 
 use super::cancellation::{cancel_at_period_end, cancel_now, undo_or_report_cancellation};
-use super::{Case, Hold, Plan, Recorded, change, guards, hold, payment, schedule, tax, trial};
+use super::{
+    Case, Hold, Plan, Recorded, change, collect, guards, hold, payment, schedule, tax, trial,
+};
 use crate::api::{Lifecycle, reason};
 use crate::converge::concern;
 use crate::converge::desired::Desired;
@@ -30,6 +32,7 @@ pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscript
     if let Some(at) = concern::next_change(subscription, invoices, case.situation.now) {
         plan.look_at(at);
     }
+    collect::converge(plan, case, subscription);
     restore_identity(plan, case.desired, subscription);
     if end_or_go_on(plan, case.desired, subscription) == Goes::On {
         bring_in_line(plan, case, subscription);

@@ -2,6 +2,7 @@
 
 mod cases;
 mod changes;
+mod collect;
 mod convergence;
 mod guards;
 mod holds;
@@ -15,9 +16,11 @@ use jiff::{Timestamp, ToSpan as _};
 use super::*;
 use crate::api::{
     Charged, CustomerDetails, DowngradeTiming, Existing, IfNoLocation, IfNoPaymentMethod, Interval,
-    OnDispute, PaymentRequirement, Proration, Rollout, TaxPolicy, UpgradeTiming,
+    OnDispute, PaymentRequirement, PlanLimits, Proration, Rollout, TaxPolicy, UpgradeTiming,
 };
 use crate::converge::desired::{ChangePolicy, Offer};
+use crate::converge::dunning::DunningTerms;
+use crate::converge::notice::Marks;
 use crate::converge::observed::{
     Awaits, CollectionPause, Component, Customer, Dispute, DisputeStatus, Disputes, HoldMark,
     Invoice, InvoiceStatus, InvoiceTax, Item, Pause, Phase, PhaseItem, Price, Schedule,
@@ -84,6 +87,8 @@ fn desired() -> Desired {
         tax: None,
         trial: TrialTerms::Plan(14),
         trial_ending: TrialEnding::default(),
+        dunning: DunningTerms::default(),
+        limits: PlanLimits::default(),
         payment: PaymentTerms {
             return_url: Some("https://app.example".into()),
             ..PaymentTerms::default()
@@ -140,6 +145,7 @@ fn subscription(id: &str, status: SubscriptionStatus) -> Subscription {
         held: None,
         default_payment_method: None,
         test_clock: None,
+        notices: Marks::default(),
     }
 }
 
@@ -168,6 +174,7 @@ fn dispute(id: &str, status: DisputeStatus) -> Dispute {
         currency: "usd".into(),
         created: now(),
         evidence_due_by: None,
+        notices: Marks::default(),
     }
 }
 
@@ -195,6 +202,7 @@ fn draft(id: &str) -> Invoice {
         awaits: Awaits::Nothing,
         tried: None,
         held: None,
+        notices: Marks::default(),
     }
 }
 

@@ -1,14 +1,11 @@
-//! How a tenant pays, whether it has, and what that lets it use.
+//! How a tenant pays, and whether it has.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Seen, subscription_of};
 use crate::api::{
-    AccessStatus, ActionRequired, ConditionType, InvoiceSummary, Limits, PaymentStatus,
-    TenantBillingStatus, reason,
+    ActionRequired, ConditionType, InvoiceSummary, PaymentStatus, TenantBillingStatus, reason,
 };
-use crate::converge::access;
 use crate::converge::concern::{self, Concern, Matter};
 use crate::converge::conditions::{Conditions, Truth};
 use crate::converge::money;
@@ -25,8 +22,8 @@ pub fn with_setup(previous: &TenantBillingStatus, link: &SetupLink) -> TenantBil
     status
 }
 
-/// Sets `status.payment`, `status.invoice` and `status.access`.
-pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, now: Timestamp) {
+/// Sets `status.payment` and `status.invoice`.
+pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>) {
     let observed = seen.observed;
     let subscription = own_subscription(status, observed);
     let concerns = concerns(subscription, seen);
@@ -40,20 +37,6 @@ pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, now: Tim
     status.invoice = subscription
         .and_then(|of| concern::foremost(of, &observed.invoices, &concerns))
         .map(summary);
-    let on_dispute = seen.desired.map(|desired| desired.on_dispute);
-    let access = access::of(observed, subscription, on_dispute.unwrap_or_default());
-    let since = status
-        .access
-        .take()
-        .filter(|known| known.level == access.level)
-        .map_or(Time(now), |known| known.since);
-    status.access = Some(AccessStatus {
-        level: access.level,
-        since,
-        until: None,
-        reason: access.reason.to_owned(),
-        limits: Limits::new(),
-    });
 }
 
 /// Sets `PaymentMethodReady` and `PaymentCurrent`.

@@ -1,5 +1,7 @@
 //! What the status says about payments, disputes and access.
 
+mod dunning;
+
 use jiff::ToSpan as _;
 
 use super::*;
@@ -18,14 +20,24 @@ fn at(observed: &Observed, previous: &TenantBillingStatus, now: Timestamp) -> Te
         id: "acct_1".into(),
         livemode: false,
     };
-    let look = Look {
+    let limits = PlanLimits::default();
+    tenant(previous, &look(&account, observed, &limits, now))
+}
+
+fn look<'a>(
+    account: &'a Account,
+    observed: &'a Observed,
+    limits: &'a PlanLimits,
+    now: Timestamp,
+) -> Look<'a> {
+    Look {
         generation: 1,
         tenant_id: "t1",
         now,
         outcome: Outcome::Reached("so it is".into()),
         requested_at: None,
         seen: Some(Seen {
-            account: &account,
+            account,
             desired: None,
             observed,
             now,
@@ -35,10 +47,12 @@ fn at(observed: &Observed, previous: &TenantBillingStatus, now: Timestamp) -> Te
             change: None,
             made: None,
             setup: None,
+            limits,
+            enforcement: Enforcement::Free,
         }),
+        glimpse: None,
         event: None,
-    };
-    tenant(previous, &look)
+    }
 }
 
 fn with(status: SubscriptionStatus, invoices: Vec<Invoice>) -> Observed {

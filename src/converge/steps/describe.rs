@@ -57,6 +57,10 @@ impl fmt::Display for Step {
                 f,
                 "+ make a page for {customer} to leave a payment method (status.payment.setupUrl)"
             ),
+            Self::PayInvoice {
+                invoice,
+                payment_method,
+            } => write!(f, "~ pay {invoice} by {payment_method}"),
             Self::Resume { subscription, .. } => write!(f, "~ resume {subscription}"),
             Self::CancelNow { subscription } => write!(f, "- cancel {subscription} now"),
         }

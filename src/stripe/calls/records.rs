@@ -15,17 +15,13 @@ use stripe_types::RangeQueryTs;
 use super::{PAGE, Page};
 use crate::converge::observed::{Dispute, FraudWarning, Invoice, InvoiceStatus, OpenPayment};
 use crate::stripe::error::{Class, Error};
-use crate::stripe::requests::checked;
+use crate::stripe::requests::{CHARGE, INVOICE_EXPAND, checked};
 use crate::stripe::session::Session;
 use crate::stripe::views::{
     DisputeView, FraudWarningView, InvoicePaymentView, InvoiceView, ListView,
 };
 
-/// What an invoice's payment waits for is known to its `PaymentIntent`. Four levels are the most that
-/// Stripe expands.
-const PAYMENT_OF_INVOICE: &str = "payments.data.payment.payment_intent";
 const PAYMENT: &str = "data.payment.payment_intent";
-const CHARGE: &str = "charge";
 
 /// No crate of async-stripe that is worth its compile time has these.
 const WARNINGS: &str = "/radar/early_fraud_warnings";
@@ -65,7 +61,7 @@ impl Session {
         kept(page, InvoiceView::id, TryInto::try_into)
     }
 
-    /// Every unsettled invoice of a customer, with what the payments of the open ones wait for.
+    /// Every unsettled invoice of a customer, with what the payments of those that are owed wait for.
     pub(in crate::stripe) async fn unsettled_invoices_of(
         &self,
         customer: &str,
@@ -78,11 +74,11 @@ impl Session {
                     .list_invoices(status, Some(customer), after.as_deref())
                     .await?;
                 for invoice in page.items {
-                    let is_open = invoice.status == InvoiceStatus::Open;
-                    let whole = if is_open {
-                        self.invoice(&invoice.id).await?
-                    } else {
+                    // A draft has no payment yet.
+                    let whole = if invoice.status == InvoiceStatus::Draft {
                         None
+                    } else {
+                        self.invoice(&invoice.id).await?
                     };
                     found.push(whole.unwrap_or(invoice));
                 }
@@ -98,7 +94,7 @@ impl Session {
     /// An invoice, with what its payment waits for; `None` when Stripe does not know the id, as that
     /// of a draft that was deleted, or it is nobody's.
     pub(in crate::stripe) async fn invoice(&self, id: &str) -> Result<Option<Invoice>, Error> {
-        let request = RetrieveInvoice::new(checked(id)?).expand([PAYMENT_OF_INVOICE.to_owned()]);
+        let request = RetrieveInvoice::new(checked(id)?).expand([INVOICE_EXPAND.to_owned()]);
         match self.find::<InvoiceView>(&request).await? {
             Some(view) => view.try_into(),
             None => Ok(None),

@@ -82,7 +82,7 @@ impl Mirror {
             Changed::ScheduleOf(subscription) => {
                 self.refresh_subscription(session, subscription).await?;
             }
-            Changed::Invoice(id) => {
+            Changed::Invoice(id) | Changed::Paid(id) => {
                 self.refresh_invoice(session, id).await?;
             }
             // A page is no fact about a tenant; the status holds it.

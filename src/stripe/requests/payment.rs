@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use stripe_billing::invoice::PayInvoice;
 use stripe_billing::subscription::{
     ResumeSubscription, ResumeSubscriptionBillingCycleAnchor,
     ResumeSubscriptionBillingCycleAnchorType, ResumeSubscriptionPaymentBehavior,
@@ -84,6 +85,13 @@ pub(super) fn request(step: &Step, key: &TenantKey) -> Result<RequestBuilder, Er
                 .payment_behavior(ResumeSubscriptionPaymentBehavior::ResumeOnPaymentSuccess)
                 .expand([EXPAND.to_owned()]);
             Ok(build(&resume))
+        }
+        Step::PayInvoice {
+            invoice,
+            payment_method,
+        } => {
+            let pay = PayInvoice::new(checked(invoice)?).payment_method(checked(payment_method)?);
+            Ok(build(&pay))
         }
         other => Err(Error::new(
             Class::Invalid,

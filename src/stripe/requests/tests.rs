@@ -1,5 +1,6 @@
 mod changes;
 mod collection;
+mod notice;
 mod payment;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 mod events;
 mod items;
+mod marks;
 mod mirror;
 mod records;
 mod shelf;

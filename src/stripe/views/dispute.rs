@@ -3,7 +3,7 @@
 use miniserde::Deserialize;
 use miniserde::json::Value;
 
-use super::{id_of, optional_time, require, time};
+use super::{MetadataView, id_of, optional_time, require, time};
 use crate::converge::observed::{Dispute, FraudWarning};
 use crate::stripe::error::Error;
 
@@ -19,6 +19,7 @@ pub(in crate::stripe) struct DisputeView {
     currency: Option<String>,
     created: Option<i64>,
     evidence_details: Option<EvidenceView>,
+    metadata: Option<MetadataView>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +86,7 @@ impl TryFrom<DisputeView> for Option<Dispute> {
                 "evidence_details.due_by",
                 due_by.filter(|due_by| *due_by > 0),
             )?,
+            notices: view.metadata.unwrap_or_default().notices(),
             id,
         }))
     }

@@ -155,6 +155,7 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             InvoiceStatus::Draft => view.amount_due,
             _ => view.amount_remaining,
         };
+        let mut metadata = view.metadata.unwrap_or_default();
         let details = view.parent.and_then(|parent| parent.subscription_details);
         let finalization_error = view.last_finalization_error.map(|error| {
             Box::new(FinalizationError {
@@ -196,7 +197,8 @@ impl TryFrom<InvoiceView> for Option<Invoice> {
             finalization_error,
             awaits: payment.awaits,
             tried: payment.tried,
-            held: view.metadata.and_then(MetadataView::held),
+            held: metadata.held(),
+            notices: metadata.notices(),
             status,
             id,
         }))

@@ -8,7 +8,7 @@ use super::{
     time,
 };
 use crate::api::IfNoPaymentMethod;
-use crate::converge::observed::{CollectionPause, HoldMark, Item, Pause, Subscription};
+use crate::converge::observed::{CollectionPause, Item, Pause, Subscription};
 use crate::converge::payment::CollectionMethod;
 use crate::stripe::error::Error;
 
@@ -137,6 +137,8 @@ impl TryFrom<SubscriptionView> for Subscription {
         Ok(Self {
             customer: require(&id, "customer", id_of(view.customer))?,
             key: metadata.key(),
+            held: metadata.held(),
+            notices: metadata.notices(),
             status: status.as_str().into(),
             currency: require(&id, "currency", view.currency)?,
             items: items
@@ -169,7 +171,6 @@ impl TryFrom<SubscriptionView> for Subscription {
                 .pause_collection
                 .map(|pause| pause.read(&id))
                 .transpose()?,
-            held: filled(metadata.held_by).map(|mark| HoldMark::read(&mark)),
             default_payment_method: id_of(view.default_payment_method)
                 .or_else(|| id_of(view.default_source)),
             test_clock: id_of(view.test_clock),

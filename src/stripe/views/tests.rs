@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::Interval;
 use crate::api::metadata;
+use crate::converge::notice::{self, Channel};
 use crate::converge::observed::Price;
 use crate::converge::observed::{Subscription, SubscriptionStatus};
 use crate::converge::trial::DeclaredTrial;
@@ -37,6 +38,19 @@ fn metadata_keys_are_those_of_the_contract() {
     assert!(read(metadata::PLAN).plan.is_some());
     assert!(read(metadata::TRIAL).trial.is_some());
     assert!(read(metadata::CANCELED_BY).canceled_by.is_some());
+}
+
+#[test]
+fn the_mark_of_every_kind_of_notice_is_read() {
+    for kind in NoticeKind::ALL {
+        // What concerns all tenants is on no object.
+        let is_carried = kind != NoticeKind::EnforcementHeld;
+        let text = format!(r#"{{"{}":"of:7 mail:sent@5"}}"#, notice::key(kind));
+        let view = miniserde::json::from_str::<MetadataView>(&text).unwrap();
+        let marks = view.notices();
+        assert_eq!(marks.of(kind, "7").is_over(Channel::Mail), is_carried);
+        assert_eq!(marks == Marks::default(), !is_carried);
+    }
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::converge::steps::{FirstPayment, TrialStart};
 #[expect(clippy::too_many_lines, reason = "one arm a step")]
 pub(super) fn apply(observed: &mut Observed, step: &Step, desired: &Desired, now: Timestamp) {
     match step {
+        Step::PayInvoice { invoice, .. } => {
+            observed.invoices.retain(|open| open.id != *invoice);
+        }
         Step::CreateCustomer {
             details,
             test_clock,

@@ -1,6 +1,7 @@
 //! Whether and how a tenant gets on without a payment method.
 
 use super::*;
+use crate::converge::notice::Marks;
 use crate::converge::observed::{Awaits, Invoice, InvoiceStatus, InvoiceTax};
 use crate::converge::steps::{FirstPayment, NewSubscription, TrialStart};
 
@@ -234,7 +235,7 @@ fn a_resumption_that_is_not_paid_is_waited_for_and_not_repeated() {
     assert_eq!(steps(&desired(), &observed), ["~ resume sub_1"]);
 }
 
-fn open_invoice(subscription: &str) -> Invoice {
+pub(super) fn open_invoice(subscription: &str) -> Invoice {
     Invoice {
         id: "in_1".into(),
         customer: "cus_1".into(),
@@ -247,15 +248,16 @@ fn open_invoice(subscription: &str) -> Invoice {
         auto_advance: true,
         finalizes_at: None,
         finalized: None,
-        attempted: false,
+        attempted: true,
         attempt_count: 1,
         next_payment_attempt: None,
         due_date: None,
         hosted_url: None,
         finalization_error: None,
         tax: InvoiceTax::default(),
-        awaits: Awaits::default(),
-        tried: None,
+        awaits: Awaits::PaymentMethod,
+        tried: Some("pm_1".into()),
         held: None,
+        notices: Marks::default(),
     }
 }

@@ -1,0 +1,3 @@
+//! What people are told, word for word, and how it is sent.
+
+mod templates;
