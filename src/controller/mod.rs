@@ -22,6 +22,7 @@ mod breaker;
 mod catalogue;
 mod context;
 mod cursor;
+mod enforcement;
 mod error;
 mod event;
 mod finalize;
