@@ -1,6 +1,7 @@
 //! The command line.
 
 mod crd;
+mod notify;
 mod run;
 
 use std::process::ExitCode;

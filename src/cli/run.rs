@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::notify::Channels;
 use crate::controller::{self, Ended, LeaseConfig, Metrics, Polling, Reception, reception};
 use crate::converge::desired;
 use crate::serve::{self, Endpoint, Secrets, WebhookMetrics};
@@ -94,6 +95,8 @@ pub(super) struct Args {
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
+    #[command(flatten)]
+    notify: super::notify::Args,
 }
 
 /// How the log is written.
@@ -205,6 +208,7 @@ async fn run(args: Args) -> Result<Ended, String> {
 
     let mut registry = Registry::with_prefix("tenant_billing");
     let metrics = Metrics::register(&mut registry);
+    let channels = args.notify.channels(&args.owner, &mut registry).await?;
     let (reception, announcer) = reception();
     let endpoint = endpoint(&args, reception, &mut registry, &shutdown).await?;
     let wrong = |error: std::io::Error| format!("--listen {}: {error}", args.listen);
@@ -215,7 +219,7 @@ async fn run(args: Args) -> Result<Ended, String> {
     let router = serve::router(registry, stripe.clone(), endpoint);
     let server = tokio::spawn(serve::serve(listener, router, shutdown.clone()));
 
-    let options = options(args, advertised);
+    let options = options(args, advertised, channels);
     let ended = controller::run(
         kube,
         lease_client,
@@ -234,7 +238,7 @@ async fn run(args: Args) -> Result<Ended, String> {
 }
 
 /// What to run, and where other replicas reach it.
-fn options(args: Args, advertised: Option<String>) -> controller::Options {
+fn options(args: Args, advertised: Option<String>, channels: Channels) -> controller::Options {
     let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "tenant-billing".to_owned());
     controller::Options {
         namespace: args.namespace,
@@ -257,6 +261,8 @@ fn options(args: Args, advertised: Option<String>) -> controller::Options {
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
         payment_return_url: args.payment_return_url,
+        channels: channels.0,
+        notify_metrics: channels.1,
     }
 }
 

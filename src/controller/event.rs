@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
+use super::index::TenantRef;
 use crate::api;
 
 /// Long enough for a busy API server, short enough not to matter.
@@ -46,6 +47,18 @@ impl Events {
         note: &str,
     ) {
         self.publish(object.object_ref(&()), EventType::Warning, reason, note)
+            .await;
+    }
+
+    /// Something was done for an object that is known by reference.
+    pub(super) async fn normal_of(&self, tenant: &TenantRef, reason: &str, note: &str) {
+        self.publish(tenant.clone().into(), EventType::Normal, reason, note)
+            .await;
+    }
+
+    /// Something needs a person, about an object that is known by reference.
+    pub(super) async fn warning_of(&self, tenant: &TenantRef, reason: &str, note: &str) {
+        self.publish(tenant.clone().into(), EventType::Warning, reason, note)
             .await;
     }
 
