@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use tenant_billing::controller::Reception;
-use tenant_billing::serve::{self, Endpoint, Secrets, WEBHOOK_PATH, WebhookMetrics};
+use tenant_billing::controller::{AccessIndex, Reception};
+use tenant_billing::serve::{
+    self, Endpoint, Gate, Secrets, UnknownTenants, WEBHOOK_PATH, WebhookMetrics,
+};
 use tenant_billing::stripe::{
     Client, Config, Inbox, KeySource, Mirror, Outcome, Secret, SigningSecret,
 };
@@ -86,7 +88,9 @@ async fn serve_endpoint() -> Result<SocketAddr, Failure> {
     let shutdown = CancellationToken::new();
     let (secrets, _) = Secrets::load(vec![secret_file()?], shutdown.clone()).await;
     let endpoint = Endpoint::new(secrets, Reception::alone(inbox), metrics);
-    let router = serve::router(registry, stripe, Some(Arc::new(endpoint)));
+    let access = Arc::new(AccessIndex::default());
+    let gate = Gate::new(access, UnknownTenants::Allow, &mut registry);
+    let router = serve::router(registry, stripe, Some(Arc::new(endpoint)), gate);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(serve::serve(listener, router, shutdown));

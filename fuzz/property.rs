@@ -11,8 +11,10 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use tenant_billing::controller::Reception;
-use tenant_billing::serve::{self, Endpoint, LARGEST_BODY, Secrets, WEBHOOK_PATH, WebhookMetrics};
+use tenant_billing::controller::{AccessIndex, Reception};
+use tenant_billing::serve::{
+    self, Endpoint, Gate, LARGEST_BODY, Secrets, UnknownTenants, WEBHOOK_PATH, WebhookMetrics,
+};
 use tenant_billing::stripe::{
     Client, Config, Inbox, KeySource, Mirror, Secret, SigningSecret, notice, verify,
 };
@@ -52,6 +54,8 @@ impl Target {
         let mut registry = Registry::default();
         let metrics = WebhookMetrics::register(&mut registry);
         let endpoint = Endpoint::new(secrets, Reception::alone(inbox), metrics);
+        let access = Arc::new(AccessIndex::default());
+        let gate = Gate::new(access, UnknownTenants::Allow, &mut registry);
         let key = KeySource::Value(Secret::new("sk_test_1"));
         // Nothing is ever sent there.
         let stripe = Client::new(Config::new("http://127.0.0.1:1", key)).expect("a client");
@@ -61,6 +65,7 @@ impl Target {
                 registry,
                 stripe,
                 Some(Arc::new(endpoint)),
+                gate,
             )),
             secret: SigningSecret::new(SECRET).expect("a secret"),
         }

@@ -5,6 +5,7 @@
 //! manifests. Nothing here does IO.
 
 mod access;
+mod access_document;
 mod attention;
 mod billing_plan;
 mod condition;
@@ -19,6 +20,7 @@ mod tenant_billing;
 mod tenant_status;
 
 pub use access::{AccessLevel, AccessStatus, Limits, PlanLimits};
+pub use access_document::{ACCESS_LABEL, ACCESS_SUFFIX, AccessDocument, UNKNOWN_ACCESS};
 pub use attention::{ActionRequired, InvoiceSummary};
 pub use billing_plan::{
     Aggregation, BasePrice, BillingPlan, BillingPlanSpec, BillingPlanStatus, CurrentPrice,

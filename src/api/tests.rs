@@ -237,3 +237,43 @@ fn a_dispute_is_only_reported_unless_the_manifest_says_more() {
     let names: Vec<&Value> = columns.map(|column| &column["name"]).collect();
     assert!(names.contains(&&json!("Access")), "{names:?}");
 }
+
+#[test]
+fn stages_of_the_dunning_are_ordered_and_named_once() {
+    let plan = |stages: Value| plan_with(&json!({"dunning": {"stages": stages}}));
+    let day = |stage: &str, day: i64| json!({"stage": stage, "day": day});
+    let attempts = |stage: &str, attempts: i64| json!({"stage": stage, "attempts": attempts});
+    for stages in [
+        json!([day("Suspended", 3)]),
+        json!([day("Suspended", 9), day("Reminder", 1), day("Limited", 4)]),
+        json!([attempts("Reminder", 1), attempts("Suspended", 3)]),
+    ] {
+        assert!(validate_cel(&plan(stages.clone())).is_ok(), "{stages}");
+    }
+    for (stages, part) in [
+        (json!([{"stage": "Reminder"}]), "exactly one of"),
+        (
+            json!([{"stage": "Reminder", "day": 1, "attempts": 1}]),
+            "exactly one of",
+        ),
+        (
+            json!([day("Reminder", 1), attempts("Warning", 2)]),
+            "give every stage a day",
+        ),
+        (
+            json!([day("Reminder", 1), day("Reminder", 2)]),
+            "named twice",
+        ),
+        (
+            json!([day("Warning", 4), day("Limited", 4)]),
+            "later than the milder",
+        ),
+        (
+            json!([day("Suspended", 3), day("Warning", 4)]),
+            "later than the milder",
+        ),
+    ] {
+        let refused = validate_cel(&plan(stages.clone())).unwrap_err().to_string();
+        assert!(refused.contains(part), "{stages}: {refused}");
+    }
+}

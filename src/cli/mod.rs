@@ -1,5 +1,6 @@
 //! The command line.
 
+mod access;
 mod crd;
 mod notify;
 mod run;

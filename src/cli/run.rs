@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::notify::Channels;
 use crate::controller::{self, Ended, LeaseConfig, Metrics, Polling, Reception, reception};
+use crate::converge::breaker::Threshold;
 use crate::converge::desired;
 use crate::serve::{self, Endpoint, Secrets, WebhookMetrics};
 use crate::stripe;
@@ -49,7 +49,7 @@ pub(super) struct Args {
     /// Requests to Stripe in a second [default: 80 with a live key, 20 with a test key].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_requests_per_second: Option<u32>,
-    /// Where health, metrics and webhooks are served.
+    /// Where health, metrics, webhooks and access are served.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
     /// Namespace of the lease that replicas compete for.
@@ -92,6 +92,15 @@ pub(super) struct Args {
     /// either, the status has no page for the customer.
     #[arg(long, value_name = "URL", value_parser = page)]
     payment_return_url: Option<String>,
+    /// Percent of the tenants that may newly lose access within an hour: when it would be more of them,
+    /// and more than --max-restricted, nobody does until a person has looked. 100 turns that off.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u8).range(1..=100))]
+    max_restricted_percent: u8,
+    /// Tenants that may newly lose access within an hour, however few there are.
+    #[arg(long, value_name = "N", default_value = "5")]
+    max_restricted: usize,
+    #[command(flatten)]
+    access: super::access::AccessArgs,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
@@ -198,6 +207,7 @@ async fn run(args: Args) -> Result<Ended, String> {
     let mut lease_config = config.clone();
     lease_config.default_retry = false;
     let lease_client = connect(lease_config)?;
+    let access_client = connect(for_access(config.clone()))?;
     let kube = connect(config)?;
     let key = stripe::KeySource::File(args.stripe_key_file.clone());
     let stripe = stripe::Client::new(stripe::Config {
@@ -211,15 +221,27 @@ async fn run(args: Args) -> Result<Ended, String> {
     let channels = args.notify.channels(&args.owner, &mut registry).await?;
     let (reception, announcer) = reception();
     let endpoint = endpoint(&args, reception, &mut registry, &shutdown).await?;
+    let access = args.access.parts(&mut registry);
     let wrong = |error: std::io::Error| format!("--listen {}: {error}", args.listen);
     let listener = TcpListener::bind(args.listen).await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
     tracing::info!(addr = %address, "serving health and metrics");
     let advertised = endpoint.as_ref().and_then(|_| advertised(&args, address));
-    let router = serve::router(registry, stripe.clone(), endpoint);
+    let router = serve::router(registry, stripe.clone(), endpoint, access.gate);
     let server = tokio::spawn(serve::serve(listener, router, shutdown.clone()));
+    tokio::spawn(controller::follow_access(
+        access_client,
+        args.namespace.clone(),
+        access.index,
+        shutdown.clone(),
+    ));
 
-    let options = options(args, advertised, channels);
+    let options = controller::Options {
+        access_maps: access.maps,
+        channels: channels.0,
+        notify_metrics: channels.1,
+        ..options(args, advertised)
+    };
     let ended = controller::run(
         kube,
         lease_client,
@@ -238,7 +260,7 @@ async fn run(args: Args) -> Result<Ended, String> {
 }
 
 /// What to run, and where other replicas reach it.
-fn options(args: Args, advertised: Option<String>, channels: Channels) -> controller::Options {
+fn options(args: Args, advertised: Option<String>) -> controller::Options {
     let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "tenant-billing".to_owned());
     controller::Options {
         namespace: args.namespace,
@@ -261,9 +283,23 @@ fn options(args: Args, advertised: Option<String>, channels: Channels) -> contro
         resync: Duration::from_secs(args.resync_seconds),
         max_price_jump: args.max_price_jump,
         payment_return_url: args.payment_return_url,
-        channels: channels.0,
-        notify_metrics: channels.1,
+        max_restricted: Threshold {
+            percent: args.max_restricted_percent,
+            least: args.max_restricted,
+        },
+        access_maps: None,
+        channels: Vec::new(),
+        notify_metrics: Arc::default(),
     }
+}
+
+/// The watch behind the access index tries again by itself, tells of every failure, and must not wait
+/// for ever for an answer that was lost.
+fn for_access(mut config: kube::Config) -> kube::Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.read_timeout = Some(Duration::from_secs(90));
+    config
 }
 
 /// The endpoint for webhooks, if they are wanted. The secrets are read again until `shutdown`.

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use rust_decimal::Decimal;
 use tokio::sync::watch;
 
+use super::breaker::Breaker;
 use super::catalogue::Catalogue;
 use super::error::Error;
 use super::event::Events;
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) heard: Heard,
     /// What cannot be read although something happened to it.
     pub(super) unread: Unread,
+    /// Asked before a tenant is left with less access.
+    pub(super) breaker: Breaker,
     pub(super) owner: String,
     pub(super) plans: Store<PlanObject>,
     /// Whether every plan has been seen once.
@@ -74,7 +77,7 @@ impl Context {
         Api::namespaced(self.kube.clone(), namespace)
     }
 
-    /// Waits until every manifest of both kinds has been seen once.
+    /// Waits until every manifest of both kinds has been seen once, and what is held was read.
     pub(super) async fn wait_until_watched(&self) {
         self.tenants.wait_complete().await;
         // Not the store's own wait_until_ready: of many that wait there, it wakes one. The sender
@@ -84,6 +87,7 @@ impl Context {
             .subscribe()
             .wait_for(|listed| *listed)
             .await;
+        self.breaker.wait_read().await;
     }
 
     /// Refuses to go on when this replica no longer leads. Called before every mutation.

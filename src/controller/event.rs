@@ -7,7 +7,6 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
-use super::index::TenantRef;
 use crate::api;
 
 /// Long enough for a busy API server, short enough not to matter.
@@ -50,15 +49,15 @@ impl Events {
             .await;
     }
 
-    /// Something was done for an object that is known by reference.
-    pub(super) async fn normal_of(&self, tenant: &TenantRef, reason: &str, note: &str) {
-        self.publish(tenant.clone().into(), EventType::Normal, reason, note)
+    /// Something was done for an object that is known by reference alone.
+    pub(super) async fn normal_about(&self, regarding: ObjectReference, reason: &str, note: &str) {
+        self.publish(regarding, EventType::Normal, reason, note)
             .await;
     }
 
-    /// Something needs a person, about an object that is known by reference.
-    pub(super) async fn warning_of(&self, tenant: &TenantRef, reason: &str, note: &str) {
-        self.publish(tenant.clone().into(), EventType::Warning, reason, note)
+    /// Something needs a person, about an object that is known by reference alone.
+    pub(super) async fn warning_about(&self, regarding: ObjectReference, reason: &str, note: &str) {
+        self.publish(regarding, EventType::Warning, reason, note)
             .await;
     }
 

@@ -33,6 +33,8 @@ pub struct Metrics {
     last_listed: Gauge,
     inbox: Gauge,
     list_seconds: Option<Histogram>,
+    enforcement_held: Gauge,
+    enforcement_waiting: Gauge,
 }
 
 impl Metrics {
@@ -68,6 +70,16 @@ impl Metrics {
             "Objects in Stripe that are to be read again",
             metrics.inbox.clone(),
         );
+        registry.register(
+            "enforcement_held",
+            "1 while no tenant's access is reduced because too many would lose theirs at once",
+            metrics.enforcement_held.clone(),
+        );
+        registry.register(
+            "enforcement_waiting",
+            "Tenants whose access would be reduced if that were not held",
+            metrics.enforcement_waiting.clone(),
+        );
         registry.register_with_unit(
             "last_listed_timestamp",
             "When the Stripe account was last listed whole, in Unix time",
@@ -99,6 +111,13 @@ impl Metrics {
 
     pub(super) fn waiting(&self, entries: usize) {
         self.inbox.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// How many wait for a hold to end, if there is one.
+    pub(super) fn enforcement(&self, waiting: Option<usize>) {
+        self.enforcement_held.set(i64::from(waiting.is_some()));
+        let waiting = i64::try_from(waiting.unwrap_or_default());
+        self.enforcement_waiting.set(waiting.unwrap_or(i64::MAX));
     }
 
     pub(super) fn leading(&self) {

@@ -8,12 +8,17 @@
 //!                      '-----------------. | |
 //!                                        v v v
 //!                              reconcile (one tenant at a time, many at once)
+//!                                          |
+//!                                          v
+//! watch TenantBillings -> access index <- status     (in every replica)
 //! ```
 //!
 //! Everything that happens only says "look at this object again"; what is done about it follows
 //! from what the manifest and Stripe say then.
 
+mod access;
 mod apply;
+mod breaker;
 mod catalogue;
 mod context;
 mod cursor;
@@ -37,6 +42,9 @@ mod tenant;
 mod unread;
 mod watch;
 
+pub use access::{
+    Access, AccessIndex, AccessMetrics, Unknown, WatchedObject, follow as follow_access,
+};
 pub use lease::LeaseConfig;
 pub use metrics::Metrics;
 pub use reception::{Announcer, Place, Reception, reception};
@@ -53,6 +61,8 @@ use kube::{Client, Resource};
 use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
+use self::access::Maps;
+use self::breaker::Breaker;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
 use self::error::Error;
@@ -60,6 +70,7 @@ use self::event::Events;
 use self::outbox::{InCluster, InMemory, Outbox};
 use self::sync::Pace;
 use crate::api::{PlanObject, TenantObject};
+use crate::converge::breaker::Threshold;
 use crate::notify::{self, Deliver};
 use crate::stripe::{self, Inbox, Mirror};
 
@@ -97,6 +108,10 @@ pub struct Options {
     pub channels: Vec<Arc<dyn Deliver>>,
     /// What is counted of telling them.
     pub notify_metrics: Arc<notify::Metrics>,
+    /// How many tenants may newly be restricted within an hour.
+    pub max_restricted: Threshold,
+    /// What the tenants' `ConfigMap`s are written from; none are written when absent.
+    pub access_maps: Option<(Arc<AccessIndex>, AccessMetrics)>,
 }
 
 /// Why the operator ended.
@@ -170,6 +185,19 @@ struct Base {
 }
 
 impl Base {
+    /// What keeps the tenants' `ConfigMap`s, if they are wanted.
+    fn access_maps(&self, options: &Options, leadership: &lease::Leadership) -> Option<Maps> {
+        let (index, metrics) = options.access_maps.clone()?;
+        Some(Maps {
+            kube: self.kube.clone(),
+            namespace: options.namespace.clone(),
+            index,
+            leadership: leadership.clone(),
+            events: Events::new(self.kube.clone(), options.lease.identity.clone()),
+            metrics,
+        })
+    }
+
     /// What every reconcile shares.
     fn context(
         self,
@@ -185,6 +213,7 @@ impl Base {
             inbox: self.inbox,
             heard: heard::Heard::default(),
             unread: unread::Unread::default(),
+            breaker: Breaker::new(self.kube.clone(), &options.lease, options.max_restricted),
             owner: options.owner.clone(),
             plans,
             plans_listed: tokio::sync::watch::Sender::new(false),
@@ -222,6 +251,7 @@ async fn lead(
     let (plans, plan_writer) = reflector::store();
     let (tenants, tenant_writer) = reflector::store();
     let keeper = Keeper::new(base.kube.clone(), &options.lease);
+    let access_maps = base.access_maps(&options, &leadership);
     let pace = Pace {
         events: options.event_poll,
         polling: options.polling,
@@ -246,7 +276,13 @@ async fn lead(
             shutdown.clone()
         ),
         tell_people(context.clone(), shutdown.clone()),
-        follow_once_watched(context, pace, keeper, shutdown),
+        breaker::keep(context.clone(), shutdown.clone()),
+        follow_once_watched(context, pace, keeper, shutdown.clone()),
+        async {
+            if let Some(maps) = access_maps {
+                maps.keep(shutdown).await;
+            }
+        },
     );
 }
 

@@ -40,24 +40,11 @@ pub(super) use self::stripe_marks::{ClusterMarks, InCluster, InMemory};
 use self::world::World;
 use super::index::TenantRef;
 use crate::api::{NoticeState, NoticeStatus};
-use crate::converge::notice::{Carrier, Channel, Mark, Notice, Sending, key};
+use crate::converge::notice::{Channel, Due, Notice, Sending, key};
 use crate::notify::{self, Deliver};
 
 /// Notices that are delivered at the same time.
 const WORKERS: usize = 4;
-
-/// Something that is due, and what the mirror shows of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Offered {
-    /// What is told.
-    pub(super) notice: Notice,
-    /// The object that carries its mark.
-    pub(super) carrier: Carrier,
-    /// Tells apart what is about the same object twice, as in [`Mark::occasion`].
-    pub(super) occasion: String,
-    /// The mark as the mirror has it: `object.notices.of(kind, occasion)`.
-    pub(super) mark: Mark,
-}
 
 /// A channel, and whether it is open.
 #[derive(Debug)]
@@ -100,16 +87,16 @@ impl Outbox {
     /// a notice, the tenant is looked at again.
     ///
     /// What is delivered already may be offered as well; its mark tells.
-    pub(super) fn offer(&self, tenant: &TenantRef, offered: Vec<Offered>) -> Vec<NoticeStatus> {
+    pub(super) fn offer(&self, tenant: &TenantRef, offered: Vec<Due>) -> Vec<NoticeStatus> {
         self.take(&Owner::Tenant(tenant.clone()), offered)
     }
 
     /// The same for what concerns all tenants, whose marks are kept by [`ClusterMarks`].
-    pub(super) fn offer_for_all(&self, offered: Vec<Offered>) -> Vec<NoticeStatus> {
+    pub(super) fn offer_for_all(&self, offered: Vec<Due>) -> Vec<NoticeStatus> {
         self.take(&Owner::Cluster, offered)
     }
 
-    fn take(&self, owner: &Owner, offered: Vec<Offered>) -> Vec<NoticeStatus> {
+    fn take(&self, owner: &Owner, offered: Vec<Due>) -> Vec<NoticeStatus> {
         let mut statuses = Vec::new();
         let mut unsent = Vec::new();
         for offered in offered {
@@ -225,7 +212,7 @@ async fn due(at: Option<Instant>) {
 }
 
 /// What the status shows of a notice that a receiver refused for good.
-fn refused(offered: &Offered) -> Option<NoticeStatus> {
+fn refused(offered: &Due) -> Option<NoticeStatus> {
     let channels = offered.mark.channels.iter();
     let by = channels
         .filter(|(_, sending)| matches!(sending, Sending::Refused(_)))
@@ -243,7 +230,7 @@ fn refused(offered: &Offered) -> Option<NoticeStatus> {
     })
 }
 
-fn status(offered: &Offered, state: NoticeState, message: Option<String>) -> NoticeStatus {
+fn status(offered: &Due, state: NoticeState, message: Option<String>) -> NoticeStatus {
     NoticeStatus {
         kind: offered.notice.kind,
         about: offered.notice.about.clone(),

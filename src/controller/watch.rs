@@ -27,6 +27,7 @@ pub(super) fn tenants(
         .modify(prune)
         .inspect(move |event| {
             if let Ok(event) = event {
+                context.breaker.observe(event, jiff::Timestamp::now());
                 context.triggers.tenants(context.tenants.observe(event));
             }
         })

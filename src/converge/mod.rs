@@ -11,6 +11,7 @@
 //! ```
 
 pub mod access;
+pub mod breaker;
 pub mod catalogue;
 pub mod concern;
 pub mod conditions;

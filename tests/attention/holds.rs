@@ -287,8 +287,10 @@ async fn a_payment_that_is_being_retried_is_not_tried_again_while_another_is_dis
     world.stripe.set_dispute_status(id(&dispute), "won").await;
     let_go(&world, &clock, &customer).await;
     told_once(&world, "Normal", "InvoiceReleased").await;
-    let open = invoices_of(&world, &customer).await.swap_remove(0);
-    assert_eq!(open["auto_advance"], true);
-    assert_eq!(open["metadata"], json!({}));
+    // And the new card pays it.
+    until(&world, "PaymentCurrent", "True", "NothingOverdue").await;
+    let paid = invoices_of(&world, &customer).await.swap_remove(0);
+    assert_eq!(paid["status"], "paid");
+    assert_eq!(paid["metadata"], json!({}));
     world.finish().await;
 }

@@ -89,19 +89,20 @@ impl ControlPlane {
             .expect("a namespace");
         let created = namespaces.create(&PostParams::default(), &fresh).await;
         let name = created.expect("creating a namespace").name_any();
-        self.allow_cursor(&name).await;
+        self.allow_own_maps(&name).await;
         name
     }
 
-    /// The shipped rights name the one place in Stripe's event list that one operator keeps. The
-    /// operators of a test keep theirs under another name, and get the same rights for that.
-    async fn allow_cursor(&self, lease: &str) {
+    /// The shipped rights name the ConfigMaps that one operator keeps. The operators of a test keep
+    /// theirs under other names, and get the same rights for those.
+    async fn allow_own_maps(&self, lease: &str) {
         let admin = self.admin().await;
-        let name = format!("{lease}-events");
+        let name = format!("{lease}-maps");
+        let maps = ["events", "enforcement"].map(|map| format!("{lease}-{map}"));
         let role: Role = serde_json::from_value(json!({
             "metadata": {"name": name},
             "rules": [{
-                "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name],
+                "apiGroups": [""], "resources": ["configmaps"], "resourceNames": maps,
                 "verbs": ["get", "patch"],
             }],
         }))

@@ -6,6 +6,7 @@
 //! | [`process`] | the operator as a process that can be stopped, killed and started again |
 //! | [`sandbox`] | the Stripe stand-in as a process, with a client for its two APIs |
 //! | [`kstatus`] | the rules every status ever written must keep |
+//! | [`paying`] | a tenant that pays, on a test clock |
 //! | [`world`] | all of these together for one test, with the verbs a test speaks in |
 //!
 //! A failing helper fails the test that called it, so helpers panic instead of returning errors.
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) mod control_plane;
 pub(crate) mod kstatus;
+pub(crate) mod paying;
 pub(crate) mod process;
 pub(crate) mod sandbox;
 pub(crate) mod world;

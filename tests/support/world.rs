@@ -58,6 +58,11 @@ impl World {
         }
     }
 
+    /// A client that may do anything.
+    pub(crate) fn admin(&self) -> Client {
+        self.admin.clone()
+    }
+
     /// Starts an operator.
     pub(crate) async fn operator(&self) -> Operator {
         Operator::start(&self.options).await

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Offered, status};
+use super::status;
 use crate::api::{NoticeState, NoticeStatus};
 use crate::controller::index::TenantRef;
-use crate::converge::notice::{Channel, Sending};
+use crate::converge::notice::{Channel, Due, Sending};
 
 /// Whose a notice is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ enum Progress {
 #[derive(Debug)]
 struct Entry {
     owner: Owner,
-    offered: Offered,
+    offered: Due,
     progress: Progress,
     told: Vec<(Channel, Told)>,
     /// How often in a row it had to be put off.
@@ -62,7 +62,7 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) owner: Owner,
-    pub(super) offered: Offered,
+    pub(super) offered: Due,
     pub(super) told: Vec<(Channel, Told)>,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Entries {
 
 impl Entries {
     /// Takes in what is unsent, and forgets what is not offered any more.
-    pub(super) fn offer(&mut self, owner: &Owner, unsent: Vec<Offered>, now: Instant) {
+    pub(super) fn offer(&mut self, owner: &Owner, unsent: Vec<Due>, now: Instant) {
         let known = self.by_owner.get(owner).cloned().unwrap_or_default();
         for id in &known {
             if let Some(entry) = self.entries.get_mut(id) {
@@ -279,7 +279,7 @@ pub(super) enum Change {
 }
 
 impl Entry {
-    fn new(owner: &Owner, offered: Offered, now: Instant) -> Self {
+    fn new(owner: &Owner, offered: Due, now: Instant) -> Self {
         Self {
             owner: owner.clone(),
             offered,

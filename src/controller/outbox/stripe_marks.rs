@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::BoxFuture;
 use super::entries::Owner;
 use super::world::{Became, Standing, World, Written};
-use super::{BoxFuture, Offered};
 use crate::api::NoticeKind;
 use crate::controller::apply::salt;
 use crate::controller::context::Context;
 use crate::controller::error::Error;
+use crate::converge::notice::Due;
 use crate::converge::notice::{Carrier, Channel, Mark};
 use crate::converge::observed::TenantKey;
 use crate::stripe::{Class, NoticeMark, Session};
@@ -60,7 +61,7 @@ impl InCluster {
         Ok(session)
     }
 
-    async fn read_carrier(&self, offered: &Offered) -> Result<Standing, Error> {
+    async fn read_carrier(&self, offered: &Due) -> Result<Standing, Error> {
         let session = self.session().await?;
         let stamp = self.context.mirror.stamp(&session);
         let Some(carried) = session.carried(&offered.carrier).await? else {
@@ -77,7 +78,7 @@ impl InCluster {
         })
     }
 
-    async fn read_cluster(&self, offered: &Offered) -> Result<Standing, String> {
+    async fn read_cluster(&self, offered: &Due) -> Result<Standing, String> {
         let found = self.cluster.read(offered.notice.kind).await?;
         let same = found.filter(|mark| mark.occasion == offered.occasion);
         Ok(Standing::Marked(same.unwrap_or_else(|| Mark {
@@ -88,7 +89,7 @@ impl InCluster {
 
     async fn write_carrier(
         &self,
-        offered: &Offered,
+        offered: &Due,
         before: &Mark,
         after: &Mark,
         attempt: u32,
@@ -134,7 +135,7 @@ const fn is_about_owing(kind: NoticeKind) -> bool {
 }
 
 impl World for InCluster {
-    fn read<'a>(&'a self, offered: &'a Offered) -> BoxFuture<'a, Result<Standing, String>> {
+    fn read<'a>(&'a self, offered: &'a Due) -> BoxFuture<'a, Result<Standing, String>> {
         Box::pin(async {
             match offered.carrier {
                 Carrier::Cluster => self.read_cluster(offered).await,
@@ -148,7 +149,7 @@ impl World for InCluster {
 
     fn write<'a>(
         &'a self,
-        offered: &'a Offered,
+        offered: &'a Due,
         before: &'a Mark,
         after: &'a Mark,
         attempt: u32,
@@ -169,7 +170,7 @@ impl World for InCluster {
     fn tell<'a>(
         &'a self,
         owner: &'a Owner,
-        offered: &'a Offered,
+        offered: &'a Due,
         channel: Channel,
         became: Became,
     ) -> BoxFuture<'a, ()> {
@@ -187,17 +188,23 @@ impl World for InCluster {
             match became {
                 Became::Sent => {
                     let note = format!("{what}: sent by {by}");
-                    events.normal_of(tenant, "NoticeSent", &note).await;
+                    events
+                        .normal_about(tenant.clone().into(), "NoticeSent", &note)
+                        .await;
                 }
                 Became::Uncertain => {
                     let note = format!(
                         "{what}: whether it arrived by {by} is not known, see status.notices"
                     );
-                    events.warning_of(tenant, "NoticeUncertain", &note).await;
+                    events
+                        .warning_about(tenant.clone().into(), "NoticeUncertain", &note)
+                        .await;
                 }
                 Became::Refused => {
                     let note = format!("{what}: refused for good by {by}, see status.notices");
-                    events.warning_of(tenant, "NoticeRefused", &note).await;
+                    events
+                        .warning_about(tenant.clone().into(), "NoticeRefused", &note)
+                        .await;
                 }
             }
         })

@@ -1,7 +1,8 @@
 //! What the outbox needs of everything else.
 
+use super::BoxFuture;
 use super::entries::Owner;
-use super::{BoxFuture, Offered};
+use crate::converge::notice::Due;
 use crate::converge::notice::{Channel, Mark};
 
 /// What is noted on the carrier of a notice.
@@ -33,13 +34,13 @@ pub(in crate::controller) enum Became {
 /// What the outbox needs of everything else.
 pub(in crate::controller) trait World: Send + Sync {
     /// Reads the carrier again.
-    fn read<'a>(&'a self, offered: &'a Offered) -> BoxFuture<'a, Result<Standing, String>>;
+    fn read<'a>(&'a self, offered: &'a Due) -> BoxFuture<'a, Result<Standing, String>>;
 
     /// Writes the mark. `before` is what it said when it was read; `attempt` counts the answers of an
     /// earlier time that were passed over.
     fn write<'a>(
         &'a self,
-        offered: &'a Offered,
+        offered: &'a Due,
         before: &'a Mark,
         after: &'a Mark,
         attempt: u32,
@@ -49,7 +50,7 @@ pub(in crate::controller) trait World: Send + Sync {
     fn tell<'a>(
         &'a self,
         owner: &'a Owner,
-        offered: &'a Offered,
+        offered: &'a Due,
         channel: Channel,
         became: Became,
     ) -> BoxFuture<'a, ()>;

@@ -75,7 +75,13 @@ impl InvoiceStatus {
     /// The statuses in which an invoice is of interest, in the order in which they are listed. An
     /// invoice only ever moves on in this order: listed so, one that moves meanwhile is met twice
     /// rather than never.
-    pub const UNSETTLED: [Self; 2] = [Self::Draft, Self::Open];
+    pub const UNSETTLED: [Self; 3] = [Self::Draft, Self::Open, Self::Uncollectible];
+
+    /// Whether Stripe may still finalise or collect it by itself. What was given up is owed, and
+    /// waits for somebody to pay it.
+    pub fn is_collected(&self) -> bool {
+        matches!(self, Self::Draft | Self::Open)
+    }
 
     /// Stripe's own word for it.
     pub fn as_str(&self) -> &str {

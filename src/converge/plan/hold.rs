@@ -125,9 +125,17 @@ fn own<'a>(
     observed.invoices.iter().filter(of)
 }
 
+/// Those that Stripe may collect by itself. One that was written off can be neither held nor let go.
+fn collected<'a>(
+    observed: &'a Observed,
+    subscription: &Subscription,
+) -> impl Iterator<Item = &'a Invoice> {
+    own(observed, subscription).filter(|invoice| invoice.status.is_collected())
+}
+
 /// Pausing concerns the invoices to come. Those that are there already go on being charged.
 fn earlier(observed: &Observed, subscription: &Subscription, mark: &HoldMark) -> Vec<Step> {
-    own(observed, subscription)
+    collected(observed, subscription)
         .filter(|invoice| invoice.auto_advance)
         .map(|invoice| CollectionStep::HoldInvoice {
             invoice: invoice.id.clone(),
@@ -143,7 +151,7 @@ fn let_go(observed: &Observed, subscription: &Subscription, mark: &HoldMark) -> 
         let made_by_it = invoice.status == InvoiceStatus::Draft && invoice.created >= mark.since;
         !invoice.auto_advance && (invoice.held.is_some() || made_by_it)
     };
-    let held = own(observed, subscription).filter(of_the_hold);
+    let held = collected(observed, subscription).filter(of_the_hold);
     let released = held.map(|invoice| CollectionStep::ReleaseInvoice {
         invoice: invoice.id.clone(),
         mark: mark.clone(),

@@ -61,7 +61,7 @@ impl Session {
         kept(page, InvoiceView::id, TryInto::try_into)
     }
 
-    /// Every unsettled invoice of a customer, with what the payments of the open ones wait for.
+    /// Every unsettled invoice of a customer, with what the payments of those that are owed wait for.
     pub(in crate::stripe) async fn unsettled_invoices_of(
         &self,
         customer: &str,
@@ -74,11 +74,11 @@ impl Session {
                     .list_invoices(status, Some(customer), after.as_deref())
                     .await?;
                 for invoice in page.items {
-                    let is_open = invoice.status == InvoiceStatus::Open;
-                    let whole = if is_open {
-                        self.invoice(&invoice.id).await?
-                    } else {
+                    // A draft has no payment yet.
+                    let whole = if invoice.status == InvoiceStatus::Draft {
                         None
+                    } else {
+                        self.invoice(&invoice.id).await?
                     };
                     found.push(whole.unwrap_or(invoice));
                 }

@@ -12,7 +12,7 @@ use crate::converge::observed::{
 };
 use crate::stripe::calls::{Carried, Disputed, Page};
 use crate::stripe::error::{Class, Error};
-use crate::stripe::fact::{Paged, Reach, Scan};
+use crate::stripe::fact::{Id, Paged, Reach, Scan};
 use crate::stripe::index::{Indexed, Record as _};
 use crate::stripe::session::Session;
 
@@ -172,7 +172,7 @@ impl Mirror {
             }
         }
         if found.values().any(|(_, invoice)| is_payable(invoice)) {
-            let mut open = self.open_payments(session).await?;
+            let mut open = self.open_payments(session, &found).await?;
             for (_, invoice) in found.values_mut() {
                 let payment = open.remove(&invoice.id).unwrap_or_default();
                 invoice.awaits = payment.awaits;
@@ -188,24 +188,28 @@ impl Mirror {
     }
 
     /// The customers of a clock's scan who may have an unsettled invoice: those who were ever subscribed.
-    /// Two requests each; Stripe allows only a few customers on a clock.
+    /// Three requests each; Stripe allows only a few customers on a clock.
     fn billed(scan: &Scan) -> Vec<String> {
         let subscriptions = scan.subscriptions.values().map(|(_, found)| found);
         let billed: BTreeSet<&str> = subscriptions.map(|s| s.customer.as_str()).collect();
         billed.into_iter().map(str::to_owned).collect()
     }
 
-    /// The open payments, by invoice.
-    async fn open_payments(
+    /// The open payments of invoices that were found, by invoice.
+    async fn open_payments<F>(
         &self,
         session: &Session,
+        found: &HashMap<Id, F>,
     ) -> Result<HashMap<String, OpenPayment>, Error> {
         let mut open = HashMap::new();
         let ask = |after: Option<String>| async move {
             Ok((0, session.list_open_payments(after.as_deref()).await?))
         };
         all_pages(ask, |_, payments| {
-            open.extend(payments);
+            let own = payments
+                .into_iter()
+                .filter(|(invoice, _)| found.contains_key(invoice.as_str()));
+            open.extend(own);
             Ok(())
         })
         .await?;
@@ -279,7 +283,7 @@ impl Mirror {
 }
 
 fn is_payable(invoice: &Invoice) -> bool {
-    invoice.status == InvoiceStatus::Open && invoice.amount > 0
+    invoice.status != InvoiceStatus::Draft && invoice.amount > 0
 }
 
 /// A key need not be allowed to read disputes and warnings: the scan has said what is missing for want

@@ -19,8 +19,8 @@ async fn a_scan_keeps_what_is_ours_and_what_could_bill_our_customers() {
     assert_eq!(mirror.observe(&tenant("acme"), None, None), None);
     let concerned = mirror.rebuild(&session).await.unwrap();
     assert_eq!(concerned, [tenant("acme"), tenant("bolt")]);
-    // Customers, subscriptions, invoices of two statuses, disputes, fraud warnings.
-    assert_eq!(stripe.received().len(), 6);
+    // Customers, subscriptions, invoices of three statuses, disputes, fraud warnings.
+    assert_eq!(stripe.received().len(), 7);
     assert_eq!(mirror.counts(), (2, 3));
     // A foreign subscription of our customer, and one of ours with a stranger.
     assert_eq!(subscriptions(&mirror, &tenant("acme")), ["sub_a", "sub_f"]);

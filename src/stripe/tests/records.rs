@@ -34,6 +34,7 @@ fn a_troubled_tenant() -> Shelf {
             ("in_open", invoice("in_open", "cus_a", "open")),
             ("in_paid", invoice("in_paid", "cus_a", "paid")),
             ("in_s", invoice("in_s", "cus_s", "open")),
+            ("in_lost", invoice("in_lost", "cus_s", "uncollectible")),
         ],
         payments: vec![
             ("inpay_1", payment("inpay_1", "in_open", "requires_action")),
@@ -69,10 +70,41 @@ async fn a_scan_keeps_unsettled_invoices_of_ours_with_what_their_payment_waits_f
             ("in_open".to_owned(), Awaits::Action)
         ]
     );
-    // Customers, subscriptions, drafts, open invoices, their payments, disputes, warnings.
+    // Customers, subscriptions, drafts, open and uncollectible invoices, their payments, disputes, warnings.
     let asked: Vec<String> = stripe.received().into_iter().map(|r| r.target).collect();
-    assert_eq!(asked.len(), 7, "{asked:#?}");
+    assert_eq!(asked.len(), 8, "{asked:#?}");
     assert_eq!(mirror.rebuild(&session).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_written_off_is_known_like_what_is_open_until_it_is_paid_or_void() {
+    for end in ["paid", "void"] {
+        let (_stripe, shelf, session) = served(a_troubled_tenant()).await;
+        let turn = |status: &str| {
+            shelf.lock().unwrap().invoices[1].1 = invoice("in_open", "cus_a", status);
+        };
+        let found = |mirror: &Mirror| {
+            let invoices = observe(mirror).invoices.into_iter();
+            let owed = invoices.filter(|invoice| invoice.id == "in_open");
+            owed.map(|i| (i.status, i.amount, i.awaits))
+                .collect::<Vec<_>>()
+        };
+        let given_up = [(InvoiceStatus::Uncollectible, 9_900, Awaits::Action)];
+        turn("uncollectible");
+        let mirror = Mirror::new("default");
+        mirror.rebuild(&session).await.unwrap();
+        assert_eq!(found(&mirror), given_up);
+        turn("open");
+        mirror.refresh_invoice(&session, "in_open").await.unwrap();
+        assert_eq!(found(&mirror)[0].0, InvoiceStatus::Open);
+        turn("uncollectible");
+        assert_eq!(mirror.rebuild(&session).await.unwrap(), [tenant("acme")]);
+        assert_eq!(found(&mirror), given_up);
+        turn(end);
+        let concerned = mirror.refresh_invoice(&session, "in_open").await.unwrap();
+        assert_eq!(concerned, [tenant("acme")]);
+        assert_eq!(found(&mirror), []);
+    }
 }
 
 #[tokio::test]
@@ -82,7 +114,7 @@ async fn a_fleet_that_owes_nothing_is_not_asked_for_payments() {
     mirror.rebuild(&session).await.unwrap();
     let asked = stripe.received();
     assert!(asked.iter().all(|r| !r.is("GET", "/v1/invoice_payments")));
-    assert_eq!(asked.len(), 6);
+    assert_eq!(asked.len(), 7);
 }
 
 #[tokio::test]
@@ -281,7 +313,7 @@ async fn invoices_on_a_test_clock_are_listed_customer_by_customer_and_outlive_th
     let asked = stripe.received();
     let lists = asked.iter().filter(|r| r.is("GET", "/v1/invoices"));
     assert!(lists.clone().all(|r| r.target.contains("customer=cus_a")));
-    assert_eq!(lists.count(), 2);
+    assert_eq!(lists.count(), 3);
 
     // The account's own lists do not show what is on a clock.
     let kept = std::mem::take(&mut *shelf.lock().unwrap());

@@ -211,7 +211,9 @@ pub fn invoice_unpaid(state: &mut State, id: &str) {
     if subscription.status == Status::Paused && resumes {
         return back_at_work(state, subscription, Status::PastDue);
     }
-    let latest = latest_finalized(state, &subscription).is_some_and(|latest| latest.id == id);
+    // Of an invoice that was written off nobody waits for the payment.
+    let latest = latest_finalized(state, &subscription)
+        .is_some_and(|latest| latest.id == id && latest.status == InvoiceStatus::Open);
     if subscription.status == Status::Active && latest && subscription.pending_update.is_none() {
         subscription.status = Status::PastDue;
         save_subscription(state, subscription);

@@ -16,6 +16,9 @@
 //! * While collection is paused, a change billed at once leaves a draft, or an invoice that is void or written off, like any
 //!   other invoice made meanwhile. A draft let go by its own `auto_advance` is collected although collection is paused.
 //! * Retries follow a fixed schedule. An invoice for a change is not retried, as its `auto_advance` is off.
+//! * Without any payment method the first attempt of a renewal counts (`attempt_count` 1) and its intent has no
+//!   `last_payment_error`; Stripe's documents do not say. A failed payment of an invoice that was written off leaves its
+//!   subscription as it is. "Invoice is already paid" has no `code`, as none is documented.
 //! * A sent invoice that is overdue makes the subscription `past_due`, for good; there is no automation that ends it.
 //! * Credits for prorations are shares of what was charged for the period and not credited since, one line for an item. Charges on
 //!   void invoices count for nothing.

@@ -32,7 +32,7 @@ async fn a_notice_is_sent_once_through_each_channel_and_both_marks_are_one() {
     assert!(told.contains(&(Channel::Mail, Became::Sent)));
     let sent = operator.metrics.count(KIND, Channel::Mail, Outcome::Sent);
     assert_eq!(sent, 1);
-    // Offered again, with the mark that is there now, and after a restart.
+    // Due again, with the mark that is there now, and after a restart.
     assert_eq!(operator.settle(&warning(), DAY).await, []);
     let mut operator = operator;
     operator.restart(None);
@@ -74,14 +74,12 @@ async fn one_probe_asks_for_all_and_waits_longer_each_time() {
         .outbox
         .run(operator.stripe.as_ref(), shutdown.clone());
     let watch = async {
-        let offered = notices
-            .iter()
-            .map(|notice| crate::controller::outbox::Offered {
-                notice: notice.clone(),
-                carrier: crate::converge::notice::Carrier::Invoice(format!("in_{}", notice.id)),
-                occasion: String::new(),
-                mark: crate::converge::notice::Mark::default(),
-            });
+        let offered = notices.iter().map(|notice| crate::converge::notice::Due {
+            notice: notice.clone(),
+            carrier: crate::converge::notice::Carrier::Invoice(format!("in_{}", notice.id)),
+            occasion: String::new(),
+            mark: crate::converge::notice::Mark::default(),
+        });
         operator.outbox.offer(&tenant(), offered.collect());
         let start = tokio::time::Instant::now();
         operator.mail.tried(12).await;
@@ -261,7 +259,7 @@ async fn at_shutdown_what_is_being_sent_is_finished_and_nothing_is_begun() {
 async fn without_a_channel_nothing_is_taken_in() {
     let outbox = Outbox::new(Vec::new(), std::sync::Arc::default());
     let operator = Operator::new();
-    let offered = crate::controller::outbox::Offered {
+    let offered = crate::converge::notice::Due {
         notice: warning(),
         carrier: crate::converge::notice::Carrier::Invoice("in_1".into()),
         occasion: String::new(),

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::Outbox;
 use super::super::entries::Owner;
 use super::super::world::{Became, Standing, World, Written};
-use super::super::{Offered, Outbox};
 use crate::api::{NoticeKind, NoticeStatus};
 use crate::controller::index::TenantRef;
-use crate::converge::notice::{Carrier, Channel, Mark, Notice, Recipient};
+use crate::converge::notice::{Carrier, Channel, Due, Mark, Notice, Recipient};
 use crate::notify::{Deliver, Failure, Metrics};
 
 pub(super) fn tenant() -> TenantRef {
@@ -193,7 +193,7 @@ impl Stripe {
 }
 
 impl World for Stripe {
-    fn read<'a>(&'a self, offered: &'a Offered) -> BoxFuture<'a, Result<Standing, String>> {
+    fn read<'a>(&'a self, offered: &'a Due) -> BoxFuture<'a, Result<Standing, String>> {
         Box::pin(async {
             self.steps.step().await;
             if *self.paid.lock().unwrap() {
@@ -205,7 +205,7 @@ impl World for Stripe {
 
     fn write<'a>(
         &'a self,
-        offered: &'a Offered,
+        offered: &'a Due,
         before: &'a Mark,
         after: &'a Mark,
         attempt: u32,
@@ -253,7 +253,7 @@ impl World for Stripe {
     fn tell<'a>(
         &'a self,
         _: &'a Owner,
-        _: &'a Offered,
+        _: &'a Due,
         channel: Channel,
         became: Became,
     ) -> BoxFuture<'a, ()> {
@@ -337,7 +337,7 @@ impl Operator {
 
     /// What a look offers: the notice, with the mark that the mirror shows.
     pub(super) fn offer(&self, notice: &Notice) -> Vec<NoticeStatus> {
-        let offered = Offered {
+        let offered = Due {
             mark: self.stripe.mark(notice.kind),
             notice: notice.clone(),
             carrier: Carrier::Invoice("in_1".into()),

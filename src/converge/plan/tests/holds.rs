@@ -11,10 +11,12 @@ prop_compose! {
         of in prop::sample::select(vec![Some("sub_1"), Some("sub_2"), None]),
         hours_ago in prop::sample::select(vec![1_i64, 24, 72]),
         auto_advance in prop::bool::weighted(0.3),
-        is_open in prop::bool::weighted(0.3),
+        status in prop::sample::select(vec![
+            InvoiceStatus::Draft, InvoiceStatus::Draft, InvoiceStatus::Open, InvoiceStatus::Uncollectible,
+        ]),
         marked in prop::bool::weighted(0.3),
     ) -> Invoice {
-        let status = if is_open { InvoiceStatus::Open } else { InvoiceStatus::Draft };
+        let auto_advance = auto_advance && status.is_collected();
         Invoice {
             subscription: of.map(str::to_owned),
             created: now() - hours_ago.hours(),
@@ -65,7 +67,7 @@ fn is_ours(subscription: &Subscription) -> bool {
 /// Whether an invoice was held back, if its subscription was.
 fn is_of_hold(invoice: &Invoice) -> bool {
     let made_by_it = invoice.status == InvoiceStatus::Draft && invoice.created >= mark().since;
-    !invoice.auto_advance && (made_by_it || invoice.held.is_some())
+    !invoice.auto_advance && invoice.status.is_collected() && (made_by_it || invoice.held.is_some())
 }
 
 /// Nothing is released but what was held, and nothing kept without a mark.
@@ -299,7 +301,14 @@ fn drafts_of_others_are_left_alone() {
         status: InvoiceStatus::Open,
         ..draft("in_4")
     };
-    let others = drafts(resumed, vec![before_the_hold, by_hand, advancing, open]);
+    // Stripe lets nobody have it collected again.
+    let given_up = Invoice {
+        status: InvoiceStatus::Uncollectible,
+        held: Some(mark()),
+        ..draft("in_5")
+    };
+    let others = vec![before_the_hold, by_hand, advancing, open, given_up];
+    let others = drafts(resumed, others);
     assert_eq!(steps(&holding(), &others), [UNMARK]);
 }
 
