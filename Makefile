@@ -10,8 +10,9 @@ help: ## Show this help
 demo: cargo ## See it work, on this machine alone: control plane, Stripe stand-in, three tenants
 	@examples/demo
 
-test: cargo python ## Run all tests; gets itself what they need: a kube-apiserver, Stripe's documents
+test: cargo python ## Run all tests; gets itself what they need: a kube-apiserver, nginx, Stripe's documents
 	@tests/control-plane assets >/dev/null
+	@tests/servers assets >/dev/null
 	@tests/oracles/fetch openapi >/dev/null
 	@tests/oracles/fetch typescript >/dev/null
 	@if cargo nextest --version >/dev/null 2>&1; then \

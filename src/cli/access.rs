@@ -11,7 +11,7 @@ use crate::serve::{Gate, UnknownTenants};
 /// How others are told what tenants may use.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Access")]
-pub(super) struct Args {
+pub(super) struct AccessArgs {
     /// What gateways are told about tenants that no `TenantBilling` bills, or that have not been
     /// looked at yet.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Unknown::Allow)]
@@ -45,7 +45,7 @@ pub(super) struct Parts {
     pub(super) maps: Option<(Arc<AccessIndex>, AccessMetrics)>,
 }
 
-impl Args {
+impl AccessArgs {
     /// An empty index, with those who tell what is in it.
     pub(super) fn parts(self, registry: &mut Registry) -> Parts {
         let index = Arc::new(AccessIndex::default());

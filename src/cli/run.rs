@@ -100,7 +100,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "5")]
     max_restricted: usize,
     #[command(flatten)]
-    access: super::access::Args,
+    access: super::access::AccessArgs,
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,

@@ -8,11 +8,14 @@
 //! tenantbilling_notice_warning = "mail:sent@1767225600 events:sending@1767225600 by:3f9a1c04"
 //! ```
 
+mod due;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::due::{Due, Telling, due};
 use crate::api::{DunningStage, Limits, NoticeKind, metadata};
 
 /// Something that somebody is to be told, once.

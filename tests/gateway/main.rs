@@ -1,0 +1,193 @@
+//! A real nginx with the shipped `examples/gateways/nginx.conf` in front of a product: what the status
+//! says is enforced within a second, and what happens without the operator is as the file says.
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod nginx;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::eventually;
+use support::process::Operator;
+use support::world::{World, id};
+
+use nginx::{Answer, Nginx, Unreachable};
+
+const TENANT: &str = "acme";
+/// How long enforcement may lag behind the status.
+const LAG: Duration = Duration::from_secs(1);
+
+async fn world() -> World {
+    let world = World::new().await;
+    let plan = json!({"currency": "usd", "base": {"amount": "99.00", "interval": "Month"}});
+    world.plan_with("pro", plan).await;
+    world
+}
+
+/// Applies the tenant and gives its customer a card; gives the customer's id.
+async fn with_card(world: &World, spec: Value, card: &str) -> String {
+    let mut manifest = world.manifest(TENANT, "pro");
+    let fields = spec.as_object().unwrap().clone();
+    manifest["spec"].as_object_mut().unwrap().extend(fields);
+    world.apply(manifest).await;
+    let tenant = world.reason(TENANT, "PaymentMethodMissing").await;
+    let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
+    world.add_card(customer, card).await;
+    customer.to_owned()
+}
+
+/// Waits until the status has a level, and then asserts that the gateway follows within a second.
+async fn enforced(world: &World, nginx: &Nginx, level: &str, status: u16) -> Answer {
+    world
+        .until(TENANT, level, |tenant| {
+            tenant["status"]["access"]["level"] == level
+        })
+        .await;
+    let seen = Instant::now();
+    let answer = until(nginx, status).await;
+    assert!(seen.elapsed() < LAG, "it took {:?}", seen.elapsed());
+    answer
+}
+
+/// Waits until the gateway answers the tenant's requests so.
+async fn until(nginx: &Nginx, status: u16) -> Answer {
+    eventually(&format!("the gateway answers {status}"), async || {
+        let answer = nginx.get("/orders").await;
+        if answer.status == status {
+            Ok(answer)
+        } else {
+            Err(format!("it answers {answer:?}"))
+        }
+    })
+    .await
+}
+
+async fn gateway(world: &World, operators: &[&Operator], unreachable: Unreachable) -> Nginx {
+    Nginx::start(operators, &world.tenant_id(TENANT), unreachable).await
+}
+
+#[tokio::test]
+async fn who_does_not_pay_is_out_and_who_pays_is_in_within_a_second() {
+    let world = world().await;
+    let operator = world.operator().await;
+    let nginx = gateway(&world, &[&operator], Unreachable::FailClosed).await;
+    with_card(&world, json!({}), "pm_card_chargeCustomerFail").await;
+    let tenant = world.reason(TENANT, "AwaitingPayment").await;
+    let refused = enforced(&world, &nginx, "Suspended", 402).await;
+    assert_eq!(refused.body["error"], "payment_required");
+    let invoice = id(&tenant["status"]["invoice"]).to_owned();
+    world.stripe.pay_hosted(&invoice, "pm_card_visa").await;
+    let passed = enforced(&world, &nginx, "Full", 200).await;
+    assert_eq!(passed.body["x-tenant-access"], "Full");
+    world.edit(TENANT, json!({"lifecycle": "Canceled"})).await;
+    enforced(&world, &nginx, "Suspended", 402).await;
+    world.edit(TENANT, json!({"lifecycle": "Active"})).await;
+    enforced(&world, &nginx, "Full", 200).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_dispute_that_suspends_does_so_at_the_gateway_until_it_is_decided() {
+    let world = world().await;
+    let operator = world.operator().await;
+    let nginx = gateway(&world, &[&operator], Unreachable::FailClosed).await;
+    let spec = json!({"disputes": {"onOpen": "Suspend"}});
+    let customer = with_card(&world, spec, "pm_card_visa").await;
+    enforced(&world, &nginx, "Full", 200).await;
+    let dispute = world.stripe.open_dispute(&customer, "needs_response").await;
+    let refused = enforced(&world, &nginx, "Suspended", 402).await;
+    assert_eq!(refused.body["reason"], "DisputeOpen");
+    world.stripe.set_dispute_status(id(&dispute), "won").await;
+    enforced(&world, &nginx, "Full", 200).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_app_is_told_the_limits_by_the_gateway_and_by_nobody_else() {
+    let world = world().await;
+    let operator = world.operator().await;
+    let nginx = gateway(&world, &[&operator], Unreachable::FailClosed).await;
+    // Nothing is known of it yet, and so nothing is refused.
+    let unknown = until(&nginx, 200).await;
+    assert_eq!(unknown.body["x-tenant-access"], "Unknown");
+
+    world.apply(world.manifest(TENANT, "missing")).await;
+    world.stalled(TENANT, "PlanNotFound").await;
+    let access = json!({
+        "level": "Limited", "reason": "PaymentOverdue", "since": "2026-01-01T00:00:00Z",
+        "until": "2026-02-01T00:00:00Z", "limits": {"requestsPerMinute": 60, "größe": 1},
+    });
+    let status = json!({"plan": "pro", "access": access});
+    world.overwrite_status(TENANT, status).await;
+    let spoofed = [
+        ("x-tenant-access", "Full"),
+        ("x-tenant-limits", "{}"),
+        ("x-tenant-id", "somebody-else"),
+    ];
+    let passed = eventually("the app is told", async || {
+        let answer = nginx.get_with("/orders", &spoofed).await;
+        let told = answer.body["x-tenant-access"] == "Limited";
+        if told {
+            Ok(answer)
+        } else {
+            Err(format!("{answer:?}"))
+        }
+    })
+    .await;
+    let limits = passed.body["x-tenant-limits"].as_str().unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(limits).unwrap(),
+        json!({"requestsPerMinute": 60, "größe": 1})
+    );
+    assert_eq!(passed.body["x-tenant-id"], world.tenant_id(TENANT).as_str());
+    assert_eq!(passed.body["x-tenant-plan"], "pro");
+    assert_eq!(passed.body["x-tenant-access-reason"], "PaymentOverdue");
+    assert_eq!(passed.body["x-tenant-access-until"], "2026-02-01T00:00:00Z");
+    // What the app itself refuses is not taken for the operator's refusal, whatever the method.
+    assert_eq!(nginx.get("/forbidden").await.status, 403);
+    assert_eq!(nginx.get("/broken").await.status, 500);
+    assert_eq!(nginx.post("/orders", "x".repeat(100_000)).await.status, 200);
+    // Who is nobody does not even get to the question.
+    let stranger = nginx
+        .get_with("/orders", &[("authorization", "Bearer x")])
+        .await;
+    assert_eq!(stranger.status, 401);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn any_replica_answers_and_without_one_the_gateway_does_as_it_was_told() {
+    let world = world().await;
+    let (leader, standby) = (world.operator().await, world.operator().await);
+    let replicas = [&leader, &standby];
+    let open = gateway(&world, &replicas, Unreachable::FailOpen).await;
+    let closed = gateway(&world, &replicas, Unreachable::FailClosed).await;
+    world.apply(world.manifest(TENANT, "missing")).await;
+    let access = json!({"level": "Suspended", "reason": "Unpaid", "since": "2026-01-01T00:00:00Z"});
+    world
+        .overwrite_status(TENANT, json!({"access": access}))
+        .await;
+    for nginx in [&open, &closed] {
+        until(nginx, 402).await;
+    }
+    leader.kill();
+    for nginx in [&open, &closed] {
+        for _ in 0..20 {
+            assert_eq!(nginx.get("/orders").await.status, 402);
+        }
+    }
+    standby.kill();
+    let passed = until(&open, 200).await;
+    assert_eq!(
+        passed.body["x-tenant-access"],
+        Value::Null,
+        "nobody said so"
+    );
+    let refused = until(&closed, 503).await;
+    assert_eq!(refused.body, json!({"error": "access_unknown"}));
+    world.finish().await;
+}
