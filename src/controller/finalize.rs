@@ -43,6 +43,7 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
         now: Timestamp::now(),
         outcome,
         seen: None,
+        glimpse: None,
         requested_at: tenant.requested_at(),
         event: tenant.heard.clone(),
     };

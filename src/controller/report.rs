@@ -15,7 +15,7 @@ use crate::api::{PlanChangeState, PlanLimits, TenantBillingStatus, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
 use crate::converge::news::{self, News, Tone};
-use crate::converge::observed::Account;
+use crate::converge::observed::{Account, Observed};
 use crate::converge::status::{self, Enforcement, Look, Seen};
 
 /// What a look came to.
@@ -129,17 +129,33 @@ fn tenant_status(
     outcome: Outcome,
     seen: Option<Box<(Account, Desired, Converged)>>,
 ) -> TenantBillingStatus {
-    let look = |seen| Look {
+    let look = |seen, glimpse| Look {
         generation: tenant.object.generation(),
         tenant_id: recorded_tenant_id(tenant),
         now: Timestamp::now(),
         outcome,
         seen,
+        glimpse,
         requested_at: tenant.requested_at(),
         event: tenant.heard.clone(),
     };
     let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
-        return status::tenant(recorded, &look(None));
+        let Some(observed) = glimpse(tenant, context, recorded) else {
+            return status::tenant(recorded, &look(None, None));
+        };
+        let sold = recorded.plan.as_ref();
+        let sold = sold.and_then(|sold| context.catalogue.get(sold)?.plan.ok());
+        let limits = sold.map(|plan| plan.limits).unwrap_or_default();
+        let glimpse = status::Glimpse {
+            observed: &observed,
+            // What a test clock says is not known without asking: then whatever is open counts as due.
+            now: match tenant.test_clock() {
+                Some(_) => Timestamp::MAX,
+                None => Timestamp::now(),
+            },
+            limits: &limits,
+        };
+        return status::tenant(recorded, &look(None, Some(glimpse)));
     };
     let limits = limits(context, recorded, &desired, &converged);
     let seen = Seen {
@@ -156,7 +172,22 @@ fn tenant_status(
         limits: &limits,
         enforcement: Enforcement::Free,
     };
-    status::tenant(recorded, &look(Some(seen)))
+    status::tenant(recorded, &look(Some(seen), None))
+}
+
+/// What the mirror shows of a tenant whose manifest cannot be acted on, if that may be believed.
+fn glimpse(tenant: &Tenant, context: &Context, recorded: &TenantBillingStatus) -> Option<Observed> {
+    let pinned = recorded.stripe.as_ref()?;
+    let mirrored = context.mirror.account()?;
+    let same = *pinned.account_id == *mirrored.id && pinned.livemode == mirrored.livemode;
+    let suspended = tenant
+        .object
+        .spec
+        .as_valid()
+        .is_some_and(|spec| spec.suspend);
+    let clock = pinned.test_clock.as_deref();
+    let customer = tenant.customer_id().filter(|_| same && !suspended)?;
+    context.mirror.observe(&tenant.key, Some(customer), clock)
 }
 
 /// What may be used on the plan that is sold: while a change waits, that is the former one.

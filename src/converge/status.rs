@@ -47,10 +47,24 @@ pub struct Look<'a> {
     pub outcome: Outcome,
     /// What Stripe holds, when that was seen.
     pub seen: Option<Seen<'a>>,
+    /// What the mirror shows, when the manifest could not be read far enough for more.
+    pub glimpse: Option<Glimpse<'a>>,
     /// The value of the reconcile-requested-at annotation.
     pub requested_at: Option<String>,
     /// The event in Stripe that led to the look, if one did.
     pub event: Option<LastEvent>,
+}
+
+/// What the mirror shows of a tenant whose manifest cannot be acted on. It takes nothing from anybody, but
+/// who has paid meanwhile gets access back.
+#[derive(Debug)]
+pub struct Glimpse<'a> {
+    /// What is in Stripe.
+    pub observed: &'a Observed,
+    /// Now, by the clock that the tenant lives on, or later.
+    pub now: Timestamp,
+    /// What may be used on the plan that is sold, by level, if that is known.
+    pub limits: &'a PlanLimits,
 }
 
 /// What a look saw in Stripe.
@@ -174,6 +188,9 @@ pub fn tenant(previous: &TenantBillingStatus, look: &Look<'_>) -> TenantBillingS
                 ConditionType::Drifted,
             ] {
                 conditions.keep(kind);
+            }
+            if let Some(glimpse) = &look.glimpse {
+                dunning::relieve(&mut status, glimpse, look.now);
             }
         }
         Some(seen) => {

@@ -133,3 +133,21 @@ async fn support_can_void_an_invoice_or_give_it_up_and_only_the_first_ends_the_d
     assert_eq!(status["dunning"], Value::Null);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn who_pays_is_let_in_although_the_manifest_cannot_be_acted_on_by_then() {
+    let world = limited_world().await;
+    let _operator = world.operator().await;
+    let (clock, _, invoice) = failing(&world, json!({})).await;
+    world.stripe.advance(&clock, FAILS + 7 * DAY).await;
+    level(&world, "Suspended").await;
+    world.edit(TENANT, json!({"plan": "no-such-plan"})).await;
+    world.stalled(TENANT, "PlanNotFound").await;
+    level(&world, "Suspended").await;
+    world.stripe.pay_hosted(&invoice, "pm_card_visa").await;
+    let status = level(&world, "Full").await;
+    assert_eq!(status["dunning"], Value::Null);
+    assert_eq!(limit(&status), &json!(600));
+    world.stalled(TENANT, "PlanNotFound").await;
+    world.finish().await;
+}

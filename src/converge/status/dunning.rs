@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Enforcement, Seen, subscription_of};
+use super::{Enforcement, Glimpse, Seen, subscription_of};
 use crate::api::{
     AccessLevel, AccessStatus, ConditionType, DunningStage, DunningState, DunningStatus,
-    TenantBillingStatus, reason,
+    NoticeKind, NoticeState, NoticeStatus, TenantBillingStatus, reason,
 };
 use crate::converge::access::{self, Access};
 use crate::converge::conditions::{Conditions, Truth};
@@ -114,6 +114,46 @@ pub(super) fn record(status: &mut TenantBillingStatus, seen: &Seen<'_>, now: Tim
         reason: reason.to_owned(),
         limits: seen.limits.of(level).clone(),
     });
+}
+
+/// Gives access back to who has paid although the manifest cannot be acted on. That it is to be told is
+/// noted for the next look that can.
+pub(super) fn relieve(status: &mut TenantBillingStatus, glimpse: &Glimpse<'_>, now: Timestamp) {
+    let judged = Judged {
+        observed: glimpse.observed,
+        desired: None,
+        now: glimpse.now,
+    };
+    let (Some(over), None) = (&status.dunning, judged.dunning(status)) else {
+        return;
+    };
+    let invoice = over.invoice.clone();
+    let access = judged.access(status);
+    status.dunning = None;
+    let restricted = status.access.as_ref();
+    let by_dunning = [reason::PAYMENT_OVERDUE, reason::TOO_MANY_AT_ONCE];
+    let Some(known) = restricted.filter(|known| by_dunning.contains(&known.reason.as_str())) else {
+        return;
+    };
+    if access.level >= known.level {
+        return;
+    }
+    status.access = Some(AccessStatus {
+        level: access.level,
+        since: Time(now),
+        until: None,
+        reason: access.reason.to_owned(),
+        limits: glimpse.limits.of(access.level).clone(),
+    });
+    if access.level == AccessLevel::Full {
+        status.notices.push(NoticeStatus {
+            kind: NoticeKind::Reactivated,
+            about: invoice,
+            since: Time(now),
+            state: NoticeState::Pending,
+            message: Some("it is told once the manifest can be acted on again".to_owned()),
+        });
+    }
 }
 
 /// Sets `EnforcementHeld`, which is there only while it holds.

@@ -50,6 +50,7 @@ fn look<'a>(
             limits,
             enforcement: Enforcement::Free,
         }),
+        glimpse: None,
         event: None,
     }
 }

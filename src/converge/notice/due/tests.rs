@@ -86,6 +86,7 @@ impl Tenant {
                 limits: &self.desired.limits,
                 enforcement: self.enforcement.clone(),
             }),
+            glimpse: None,
             event: None,
         };
         let after = status::tenant(&self.status, &look);

@@ -145,3 +145,57 @@ fn what_was_not_further_before_is_read_again_before_it_is_believed() {
     let suspended = past_due(start() + 200.hours(), &reminded);
     assert!(!escalates(201, &suspended));
 }
+
+/// A look at a tenant whose manifest cannot be read.
+fn glimpsed(previous: &TenantBillingStatus, observed: &Observed) -> TenantBillingStatus {
+    let mut limits = PlanLimits::default();
+    limits.full.insert("requestsPerMinute".into(), 600);
+    let look = Look {
+        generation: 2,
+        tenant_id: "t1",
+        now: start() + 300.hours(),
+        outcome: Outcome::Stalled {
+            reason: reason::INVALID_SPEC,
+            message: "spec.trial.days: no".into(),
+        },
+        requested_at: None,
+        seen: None,
+        glimpse: Some(Glimpse {
+            observed,
+            now: Timestamp::MAX,
+            limits: &limits,
+        }),
+        event: None,
+    };
+    tenant(previous, &look)
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_keeps_nobody_from_being_let_in_again_and_takes_nothing() {
+    let suspended = past_due(start() + 200.hours(), &TenantBillingStatus::default());
+    let paid = with(SubscriptionStatus::Active, vec![]);
+    let relieved = glimpsed(&suspended, &paid);
+    assert_eq!(level(&relieved), (AccessLevel::Full, reason::SUBSCRIBED));
+    assert_eq!(relieved.access.as_ref().unwrap().limits.len(), 1);
+    assert_eq!(relieved.dunning, None);
+    let notice = &relieved.notices[0];
+    assert_eq!(
+        (notice.kind, notice.about.as_str()),
+        (crate::api::NoticeKind::Reactivated, "in_1")
+    );
+
+    let unpaid = with(SubscriptionStatus::PastDue, vec![open_invoice()]);
+    let warned = past_due(start() + 80.hours(), &TenantBillingStatus::default());
+    let kept = glimpsed(&warned, &unpaid);
+    assert_eq!((kept.access, kept.dunning), (warned.access, warned.dunning));
+    let still = glimpsed(&suspended, &unpaid);
+    assert_eq!(level(&still).0, AccessLevel::Suspended);
+}
+
+#[test]
+fn who_was_restricted_for_another_reason_is_not_let_in_by_a_glimpse() {
+    let paused = with(SubscriptionStatus::Paused, vec![]);
+    let paused = at(&paused, &TenantBillingStatus::default(), start());
+    let paid = with(SubscriptionStatus::Active, vec![]);
+    assert_eq!(level(&glimpsed(&paused, &paid)).0, AccessLevel::Suspended);
+}
