@@ -63,10 +63,6 @@ impl HoldName {
     }
 
     /// While nobody knows whether an earlier leader's hold goes on.
-    #[allow(
-        dead_code,
-        reason = "not asked yet: looks do not reduce access by themselves so far"
-    )]
     fn unread() -> Self {
         Self("unread".into())
     }
@@ -80,10 +76,6 @@ impl fmt::Display for HoldName {
 
 /// Whether a tenant may be restricted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    dead_code,
-    reason = "not asked yet: looks do not reduce access by themselves so far"
-)]
 pub(super) enum Permit {
     /// It may.
     Granted,
@@ -184,10 +176,6 @@ impl Breaker {
 
     /// Whether a tenant may be left with less access than its status tells of. `now` is the clock on
     /// the wall. Costs the same for any number of tenants.
-    #[allow(
-        dead_code,
-        reason = "not asked yet: looks do not reduce access by themselves so far"
-    )]
     pub(super) fn may_restrict(
         &self,
         tenant: &TenantRef,
@@ -211,10 +199,6 @@ impl Breaker {
     }
 
     /// What to say on a tenant that waits.
-    #[allow(
-        dead_code,
-        reason = "not asked yet: looks do not reduce access by themselves so far"
-    )]
     pub(super) fn explain(&self, hold: &HoldName) -> String {
         if *hold == HoldName::unread() {
             return format!(
@@ -247,10 +231,6 @@ impl Breaker {
 
     /// Notes in the cluster what the operator's people were told of a hold. Nothing is noted of one
     /// that is over.
-    #[allow(
-        dead_code,
-        reason = "not asked yet: looks do not reduce access by themselves so far"
-    )]
     pub(super) async fn note_told(&self, name: &HoldName, mark: Mark) -> Result<(), String> {
         {
             let mut inner = self.lock();

@@ -8,6 +8,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::apply::Converged;
 use super::context::Context;
+use super::enforcement::enforcement;
 use super::error::Error;
 use super::publish;
 use super::tenant::Tenant;
@@ -16,7 +17,7 @@ use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
 use crate::converge::news::{self, News, Tone};
 use crate::converge::observed::{Account, Observed};
-use crate::converge::status::{self, Enforcement, Look, Seen};
+use crate::converge::status::{self, Judged, Look, Seen};
 
 /// What a look came to.
 pub(super) struct Looked {
@@ -158,6 +159,12 @@ fn tenant_status(
         return status::tenant(recorded, &look(None, Some(glimpse)));
     };
     let limits = limits(context, recorded, &desired, &converged);
+    let judged = Judged {
+        observed: &converged.observed,
+        desired: Some(&desired),
+        now: converged.now,
+    };
+    let enforcement = enforcement(tenant, context, recorded, &desired, judged);
     let seen = Seen {
         account: &account,
         desired: Some(&desired),
@@ -170,7 +177,7 @@ fn tenant_status(
         made: converged.made.as_ref(),
         setup: converged.plan.setup.as_ref(),
         limits: &limits,
-        enforcement: Enforcement::Free,
+        enforcement,
     };
     status::tenant(recorded, &look(Some(seen), None))
 }
