@@ -1,20 +1,21 @@
 //! A day: what customers do, the clock that moves, and where everybody must be afterwards.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
 
+use super::Stage;
 use super::customers::Tenant;
-use super::model::{self, Bill, Place, STAGES};
-use super::{AT_ONCE, Stage};
+use super::model::{self, Place, Records, STAGES};
 
 /// How long the operator may take for a day. Far longer than it does.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Of so many days one sees the operator killed.
-const KILLED_EVERY: u8 = 10;
+const KILLED_EVERY: u8 = 12;
+/// Between two looks at everybody.
+const POLL: Duration = Duration::from_millis(150);
 
 /// When the operator is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,7 @@ enum Kill {
 pub(crate) struct Course {
     tenants: Vec<Tenant>,
     rng: Rng,
-    /// What was unpaid after the last day, in the tenants' order.
-    unpaid: Vec<Vec<Bill>>,
+    records: Records,
     /// Where each tenant was seen last.
     seen: HashMap<String, Place>,
     /// Every stage that was in force for an invoice.
@@ -43,7 +43,7 @@ pub(crate) struct Course {
 impl Course {
     pub(crate) fn new(tenants: Vec<Tenant>, rng: Rng) -> Self {
         Self {
-            unpaid: vec![Vec::new(); tenants.len()],
+            records: Records::default(),
             tenants,
             rng,
             seen: HashMap::new(),
@@ -55,13 +55,15 @@ impl Course {
     pub(crate) async fn live_through(&mut self, stage: &mut Stage, day: i64, now: i64) {
         let begun = Instant::now();
         let yesterday = now - super::DAY;
-        for (tenant, unpaid) in self.tenants.iter_mut().zip(&self.unpaid) {
+        for tenant in &mut self.tenants {
+            let late = self.records.late(&tenant.customer, yesterday);
             tenant
-                .act(&stage.world, unpaid, day, yesterday, &mut self.rng)
+                .act(&stage.world, &late, day, yesterday, &mut self.rng)
                 .await;
         }
         let mut kill = self.kill();
         if kill == Kill::Before {
+            stage.disable_endpoint().await;
             stage.kill();
         }
         stage.world.stripe.advance(&stage.clock, now).await;
@@ -71,11 +73,7 @@ impl Course {
             kill = Kill::No;
         }
         self.settle(stage, kill, day, now).await;
-        println!(
-            "day {day}: {:?}, {} unpaid",
-            begun.elapsed(),
-            self.unpaid.iter().flatten().count()
-        );
+        println!("day {day}: {:?}", begun.elapsed());
     }
 
     fn kill(&mut self) -> Kill {
@@ -89,61 +87,47 @@ impl Course {
     /// Waits until everybody is where their bills say.
     async fn settle(&mut self, stage: &mut Stage, mut kill: Kill, day: i64, now: i64) {
         let deadline = Instant::now() + PATIENCE;
-        let mut open: Vec<usize> = (0..self.tenants.len()).collect();
         loop {
-            open = self.compare(stage, &open, now).await;
-            let right = self.tenants.len() - open.len();
+            let touched = self.records.read(&stage.world).await;
+            let astray = self.astray(stage, now).await;
             if let Kill::After(enough) = kill
-                && right >= enough
+                && self.tenants.len() - astray.len() >= enough
             {
                 stage.kill();
                 stage.start().await;
                 self.kills += 1;
                 kill = Kill::No;
-            }
-            if open.is_empty() {
-                // Nobody has moved on while the others were waited for.
-                open = self
-                    .compare(stage, &(0..self.tenants.len()).collect::<Vec<_>>(), now)
-                    .await;
-                if open.is_empty() {
-                    return;
-                }
+            } else if astray.is_empty() && touched == 0 {
+                return;
             }
             assert!(
                 Instant::now() < deadline,
                 "day {day}: {}",
-                self.complaint(&open, now)
+                self.complaint(&astray, now)
             );
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Gives who of these is elsewhere than their bills say.
-    async fn compare(&mut self, stage: &Stage, of: &[usize], now: i64) -> Vec<usize> {
-        let read = of.iter().map(|at| {
-            let tenant = &self.tenants[*at];
-            async move { (*at, model::bills(&stage.world, &tenant.customer, now).await) }
-        });
-        let read: Vec<_> = stream::iter(read).buffered(AT_ONCE).collect().await;
-        let statuses: BTreeMap<String, Value> = {
+    /// Who is elsewhere than their bills say.
+    async fn astray(&mut self, stage: &Stage, now: i64) -> Vec<usize> {
+        let statuses: HashMap<String, Value> = {
             let all = stage.world.list().await.into_iter();
             all.map(|it| (it["metadata"]["name"].as_str().unwrap().to_owned(), it))
                 .collect()
         };
-        let mut open = Vec::new();
-        for (at, bills) in read {
+        let mut astray = Vec::new();
+        for at in 0..self.tenants.len() {
             let tenant = &self.tenants[at];
+            let bills = self.records.late(&tenant.customer, now);
             let is = model::shown(&statuses[&tenant.name]);
-            let must = model::place(&bills, tenant.hold_until, now);
             let late = tenant.must_have_paid && !bills.is_empty();
-            if is != must || late {
-                open.push(at);
+            if is != model::place(&bills, tenant.hold_until, now) || late {
+                astray.push(at);
             }
-            self.unpaid[at] = bills;
             self.follow(at, is);
         }
-        open
+        astray
     }
 
     /// While the same invoice decides, no stage is skipped or taken back.
@@ -175,18 +159,15 @@ impl Course {
         }
     }
 
-    fn complaint(&self, open: &[usize], now: i64) -> String {
+    fn complaint(&self, astray: &[usize], now: i64) -> String {
         let of = |at: &usize| {
             let tenant = &self.tenants[*at];
-            let must = model::place(&self.unpaid[*at], tenant.hold_until, now);
-            let is = &self.seen[&tenant.name];
-            let bills = &self.unpaid[*at];
-            format!(
-                "{} ({:?}) is {is} and must be {must}: {bills:?}",
-                tenant.name, tenant.habit
-            )
+            let bills = self.records.late(&tenant.customer, now);
+            let must = model::place(&bills, tenant.hold_until, now);
+            let (name, habit, is) = (&tenant.name, tenant.habit, &self.seen[&tenant.name]);
+            format!("{name} ({habit:?}) is {is} and must be {must}: {bills:?}")
         };
-        open.iter().map(of).collect::<Vec<_>>().join("\n")
+        astray.iter().map(of).collect::<Vec<_>>().join("\n")
     }
 
     /// A simulation in which nothing happens proves nothing.

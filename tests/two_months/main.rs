@@ -53,7 +53,7 @@ impl Stage {
         for (flag, value) in flags {
             world.options = world.options.flag(flag, value);
         }
-        world.options.set_flag("--lease-duration-seconds", "5");
+        world.options.set_flag("--lease-duration-seconds", "4");
         let plan = json!({
             "currency": "usd",
             "base": {"amount": "99.00", "interval": "Month"},
@@ -86,9 +86,17 @@ impl Stage {
     async fn start(&mut self) {
         let operator = self.world.operator().await;
         let path = format!("/v1/webhook_endpoints/{}", self.endpoint);
-        let url = operator.webhook_url();
-        self.world.stripe.post(&path, &[("url", &url)]).await;
+        let endpoint = [("url", &*operator.webhook_url()), ("disabled", "false")];
+        self.world.stripe.post(&path, &endpoint).await;
         self.operator = Some(operator);
+    }
+
+    /// Has Stripe send nothing until the next start: an endpoint that does not answer would have it
+    /// hold back each invoice for seconds of real time.
+    async fn disable_endpoint(&self) {
+        let path = format!("/v1/webhook_endpoints/{}", self.endpoint);
+        let endpoint = [("disabled", "true")];
+        self.world.stripe.post(&path, &endpoint).await;
     }
 
     /// Kills the operator.

@@ -1,18 +1,21 @@
 //! Where a tenant must be by Stripe's records alone: first failed charges, due dates, what was paid. It
 //! shares nothing with the operator but the rule.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use futures::stream::{self, StreamExt as _};
 use serde_json::Value;
 
+use super::AT_ONCE;
 use super::support::paying::HOUR;
 use super::support::world::World;
 
-/// An invoice that is to be paid and late.
+/// An invoice that is to be paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bill {
     pub(crate) invoice: String,
-    /// Since when it is late.
+    /// Since when it is late: its due date may be yet to come.
     pub(crate) since: i64,
     /// It was written off.
     pub(crate) given_up: bool,
@@ -95,8 +98,57 @@ pub(crate) fn shown(tenant: &Value) -> Place {
     }
 }
 
+/// What Stripe's records say of everybody's bills, read again as its events name a customer.
+#[derive(Default)]
+pub(crate) struct Records {
+    /// The newest event that was read.
+    newest: Option<String>,
+    /// By customer.
+    bills: HashMap<String, Vec<Bill>>,
+}
+
+impl Records {
+    /// Reads what has happened. Gives how many customers that concerned.
+    pub(crate) async fn read(&mut self, world: &World) -> usize {
+        let mut touched = BTreeSet::new();
+        loop {
+            let after = match &self.newest {
+                Some(newest) => format!("&ending_before={newest}"),
+                None => String::new(),
+            };
+            let page = world
+                .stripe
+                .get(&format!("/v1/events?limit=100{after}"))
+                .await;
+            let events = page["data"].as_array().unwrap();
+            let Some(newest) = events.first() else { break };
+            self.newest = Some(newest["id"].as_str().unwrap().to_owned());
+            let customers = events.iter().filter_map(|event| {
+                let object = &event["data"]["object"];
+                object["customer"].as_str()
+            });
+            touched.extend(customers.map(str::to_owned));
+            if after.is_empty() {
+                // Nothing was ever owed before.
+                break;
+            }
+        }
+        let read = touched.iter().map(|customer| bills(world, customer));
+        let read: Vec<_> = stream::iter(read).buffered(AT_ONCE).collect().await;
+        let count = touched.len();
+        self.bills.extend(touched.into_iter().zip(read));
+        count
+    }
+
+    /// What a customer has not paid and should have.
+    pub(crate) fn late(&self, customer: &str, now: i64) -> Vec<Bill> {
+        let bills = self.bills.get(customer).into_iter().flatten();
+        bills.filter(|bill| bill.since <= now).cloned().collect()
+    }
+}
+
 /// What a customer has not paid, by Stripe's records.
-pub(crate) async fn bills(world: &World, customer: &str, now: i64) -> Vec<Bill> {
+async fn bills(world: &World, customer: &str) -> Vec<Bill> {
     let path = format!(
         "/v1/invoices?customer={customer}&limit=100&expand[]=data.payments.data.payment.payment_intent"
     );
@@ -116,18 +168,18 @@ pub(crate) async fn bills(world: &World, customer: &str, now: i64) -> Vec<Bill> 
         .await;
     let charges = charges["data"].as_array().unwrap();
     owed.into_iter()
-        .filter_map(|invoice| bill(invoice, charges, now))
+        .filter_map(|invoice| bill(invoice, charges))
         .collect()
 }
 
-fn bill(invoice: &Value, charges: &[Value], now: i64) -> Option<Bill> {
+fn bill(invoice: &Value, charges: &[Value]) -> Option<Bill> {
     let payments = invoice["payments"]["data"].as_array().unwrap();
     let intents: Vec<&Value> = payments
         .iter()
         .map(|payment| &payment["payment"]["payment_intent"])
         .collect();
     let since = if let Some(due) = invoice["due_date"].as_i64() {
-        Some(due).filter(|due| *due <= now)
+        Some(due)
     } else {
         let of = |charge: &&Value| {
             intents
