@@ -23,6 +23,7 @@
 //! tenants on test clocks are none of the wall's: those count only as long as the leader lives.
 
 mod keep;
+mod people;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use kube::runtime::watcher::Event;
 use tokio::sync::{Notify, watch};
 
 pub(super) use self::keep::keep;
+pub(super) use self::people::HoldMarks;
 use self::record::{Kept, Record, State};
 use super::index::TenantRef;
 use super::lease::LeaseConfig;
@@ -231,10 +233,10 @@ impl Breaker {
 
     /// Notes in the cluster what the operator's people were told of a hold. Nothing is noted of one
     /// that is over.
-    pub(super) async fn note_told(&self, name: &HoldName, mark: Mark) -> Result<(), String> {
+    pub(super) async fn note_told(&self, name: &str, mark: Mark) -> Result<(), String> {
         {
             let mut inner = self.lock();
-            match inner.hold.as_mut().filter(|hold| hold.name == *name) {
+            match inner.hold.as_mut().filter(|hold| *hold.name.0 == *name) {
                 Some(hold) => hold.told = mark,
                 None => return Ok(()),
             }
