@@ -14,8 +14,8 @@
 //! ```
 //!
 //! It is to be called at every look at a tenant whose status tells of an access, also when that is
-//! not going to be less: that is how a tenant that has paid ceases to wait. A tenant that never had
-//! an access is not asked for. Everybody who waits is looked at again when a hold ends.
+//! not going to be less: that is how a tenant that has paid ceases to wait. A new tenant has nothing
+//! to lose, and is not asked for. Everybody who waits is looked at again when a hold ends.
 //!
 //! What it knows comes from the statuses, so that a new leader knows it too: who has access, who was
 //! restricted when (`status.access.since`), who will be (`status.access.until`), and who waits (the
@@ -377,8 +377,15 @@ fn standing(object: &TenantObject) -> Standing {
         .conditions
         .iter()
         .any(|it| it.type_ == ConditionType::EnforcementHeld.as_str() && it.status == "True");
+    // A status from before there was an access in it.
+    let unsaid = || {
+        let subscribed = status.stripe.as_ref()?.subscription_status.as_deref()?;
+        ["active", "trialing", "past_due"]
+            .contains(&subscribed)
+            .then_some(AccessLevel::Full)
+    };
     Standing {
-        level: access.map(|access| access.level),
+        level: access.map(|access| access.level).or_else(unsaid),
         restricted: restricted.map(|access| access.since.0),
         // What ends for another reason than the dunning was wanted by somebody.
         until: by_the_wall
