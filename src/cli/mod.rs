@@ -2,6 +2,7 @@
 
 mod access;
 mod crd;
+mod notify;
 mod run;
 
 use std::process::ExitCode;

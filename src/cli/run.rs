@@ -104,6 +104,8 @@ pub(super) struct Args {
     /// How the log is written. Its level is taken from RUST_LOG [default: info].
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
+    #[command(flatten)]
+    notify: super::notify::NotifyArgs,
 }
 
 /// How the log is written.
@@ -216,6 +218,7 @@ async fn run(args: Args) -> Result<Ended, String> {
 
     let mut registry = Registry::with_prefix("tenant_billing");
     let metrics = Metrics::register(&mut registry);
+    let channels = args.notify.channels(&args.owner, &mut registry).await?;
     let (reception, announcer) = reception();
     let endpoint = endpoint(&args, reception, &mut registry, &shutdown).await?;
     let access = args.access.parts(&mut registry);
@@ -235,6 +238,8 @@ async fn run(args: Args) -> Result<Ended, String> {
 
     let options = controller::Options {
         access_maps: access.maps,
+        channels: channels.0,
+        notify_metrics: channels.1,
         ..options(args, advertised)
     };
     let ended = controller::run(
@@ -283,6 +288,8 @@ fn options(args: Args, advertised: Option<String>) -> controller::Options {
             least: args.max_restricted,
         },
         access_maps: None,
+        channels: Vec::new(),
+        notify_metrics: Arc::default(),
     }
 }
 

@@ -4,6 +4,7 @@ mod run;
 
 use jiff::Timestamp;
 
+pub(super) use self::run::salt;
 use self::run::{Ran, Run};
 use super::context::{ClockScan, Context};
 use super::error::Error;

@@ -19,6 +19,7 @@ use super::heard::Heard;
 use super::index::{TenantIndex, TenantRef};
 use super::lease::Leadership;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::rollout::Rollouts;
 use super::tenant::Tenant;
 use super::unread::Unread;
@@ -66,6 +67,8 @@ pub(super) struct Context {
     pub(super) max_price_jump: Decimal,
     /// Where customers go from the page on which they leave a payment method.
     pub(super) payment_return_url: Option<String>,
+    /// What people are to be told.
+    pub(super) outbox: Outbox,
 }
 
 impl Context {

@@ -49,6 +49,12 @@ impl Events {
             .await;
     }
 
+    /// Something was done for an object that is known by reference alone.
+    pub(super) async fn normal_about(&self, regarding: ObjectReference, reason: &str, note: &str) {
+        self.publish(regarding, EventType::Normal, reason, note)
+            .await;
+    }
+
     /// Something needs a person, about an object that is known by reference alone.
     pub(super) async fn warning_about(&self, regarding: ObjectReference, reason: &str, note: &str) {
         self.publish(regarding, EventType::Warning, reason, note)

@@ -22,6 +22,7 @@ mod breaker;
 mod catalogue;
 mod context;
 mod cursor;
+mod enforcement;
 mod error;
 mod event;
 mod finalize;
@@ -30,6 +31,7 @@ mod hearing;
 mod index;
 mod lease;
 mod metrics;
+mod outbox;
 mod plans;
 mod publish;
 mod reception;
@@ -62,13 +64,16 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::Maps;
 use self::breaker::Breaker;
+use self::breaker::HoldMarks;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
 use self::error::Error;
 use self::event::Events;
+use self::outbox::{InCluster, Outbox};
 use self::sync::Pace;
 use crate::api::{PlanObject, TenantObject};
 use crate::converge::breaker::Threshold;
+use crate::notify::{self, Deliver};
 use crate::stripe::{self, Inbox, Mirror};
 
 /// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
@@ -101,6 +106,10 @@ pub struct Options {
     /// Where customers go from the page on which they leave a payment method, for manifests that
     /// don't say.
     pub payment_return_url: Option<String>,
+    /// How people are told.
+    pub channels: Vec<Arc<dyn Deliver>>,
+    /// What is counted of telling them.
+    pub notify_metrics: Arc<notify::Metrics>,
     /// How many tenants may newly be restricted within an hour.
     pub max_restricted: Threshold,
     /// What the tenants' `ConfigMap`s are written from; none are written when absent.
@@ -224,6 +233,10 @@ impl Base {
             resync: options.resync,
             max_price_jump: options.max_price_jump,
             payment_return_url: options.payment_return_url.clone(),
+            outbox: Outbox::new(
+                options.channels.clone(),
+                Arc::clone(&options.notify_metrics),
+            ),
             kube: self.kube,
         }
     }
@@ -264,6 +277,7 @@ async fn lead(
             context.clone(),
             shutdown.clone()
         ),
+        tell_people(context.clone(), shutdown.clone()),
         breaker::keep(context.clone(), shutdown.clone()),
         follow_once_watched(context, pace, keeper, shutdown.clone()),
         async {
@@ -272,6 +286,13 @@ async fn lead(
             }
         },
     );
+}
+
+/// Delivers what looks at tenants find to be told.
+async fn tell_people(context: Arc<Context>, shutdown: CancellationToken) {
+    let marks = Arc::new(HoldMarks(Arc::clone(&context)));
+    let world = InCluster::new(Arc::clone(&context), marks);
+    context.outbox.run(&world, shutdown).await;
 }
 
 /// The mirror needs to know the test clocks, and its first triggers need somebody to trigger.

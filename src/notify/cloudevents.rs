@@ -222,14 +222,14 @@ fn judged(status: StatusCode, said: &str) -> Failure {
         )
     };
     match status.as_u16() {
-        300..=399 => Failure::Down(format!(
+        300..=399 => Failure::Later(format!(
             "{said}; redirects are not followed, so give the final URL"
         )),
         // Not about this event: the URL, or the secret, is wrong, or the receiver is being deployed. A
         // mistake of that kind should lose nothing.
-        401 | 403 | 407 => Failure::Down(format!("{said}; see --notify-secret-file")),
-        404 | 405 => Failure::Down(format!("{said}; see --notify-url")),
-        408 | 425 | 429 | 500.. => Failure::Down(said),
+        401 | 403 | 407 => Failure::Later(format!("{said}; see --notify-secret-file")),
+        404 | 405 => Failure::Later(format!("{said}; see --notify-url")),
+        408 | 425 | 429 | 500.. => Failure::Later(said),
         _ => Failure::Never(said),
     }
 }

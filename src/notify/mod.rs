@@ -31,7 +31,7 @@ pub use self::templates::Templates;
 use crate::converge::notice::{Channel, Notice};
 
 /// A way to tell people.
-pub trait Deliver: Send + Sync {
+pub trait Deliver: fmt::Debug + Send + Sync {
     /// Which.
     fn channel(&self) -> Channel;
 

@@ -36,7 +36,7 @@ pub(super) enum Ran {
 /// What makes the key of an attempt differ from those whose stored answers were passed over.
 /// Counting alone would walk through every failure of the last day; so after a few, each minute has
 /// one key.
-fn salt(attempt: u32) -> u32 {
+pub(in crate::controller) fn salt(attempt: u32) -> u32 {
     let minute = || u32::try_from(Timestamp::now().as_second() / 60).unwrap_or(u32::MAX);
     if attempt <= COUNTED_ATTEMPTS {
         attempt

@@ -157,12 +157,11 @@ proptest! {
         let observed = observed(invoices);
         let Some(dunning) = judged(&observed, &terms, hours(at)) else { return Ok(()) };
         let level = |now| judged(&observed, &terms, now).map_or(AccessLevel::Full, |d| d.level());
-        match dunning.restricts_at {
-            Some(when) => {
-                prop_assert!(level(when) > dunning.level());
-                prop_assert_eq!(level(when - SignedDuration::from_secs(1)), dunning.level());
-            }
-            None => prop_assert_eq!(level(hours(at + 9000)), dunning.level()),
+        if let Some(when) = dunning.restricts_at {
+            prop_assert!(level(when) > dunning.level());
+            prop_assert_eq!(level(when - SignedDuration::from_secs(1)), dunning.level());
+        } else {
+            prop_assert_eq!(level(hours(at + 9000)), dunning.level());
         }
     }
 }

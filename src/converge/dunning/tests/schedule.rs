@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn read(stages: serde_json::Value) -> Result<Schedule, String> {
+fn read(stages: &serde_json::Value) -> Result<Schedule, String> {
     let policy = serde_json::from_value(json!({ "stages": stages })).unwrap();
     Schedule::read(Some(&policy)).map_err(|error| error.to_string())
 }
@@ -21,8 +21,8 @@ fn without_a_word_it_is_the_default() {
 
 #[test]
 fn the_order_in_which_stages_are_written_does_not_matter() {
-    let one = read(json!([{"stage": "Suspended", "day": 9}, {"stage": "Reminder", "day": 2}]));
-    let other = read(json!([{"stage": "Reminder", "day": 2}, {"stage": "Suspended", "day": 9}]));
+    let one = read(&json!([{"stage": "Suspended", "day": 9}, {"stage": "Reminder", "day": 2}]));
+    let other = read(&json!([{"stage": "Reminder", "day": 2}, {"stage": "Suspended", "day": 9}]));
     assert_eq!(one, other);
 }
 
@@ -66,6 +66,6 @@ fn what_cannot_be_names_the_field_and_the_cure() {
             "spec.dunning.stages: Limited has to begin later than Warning; give it a higher number",
         ),
     ] {
-        assert_eq!(read(stages.clone()), Err(message.to_owned()), "{stages}");
+        assert_eq!(read(&stages), Err(message.to_owned()), "{stages}");
     }
 }

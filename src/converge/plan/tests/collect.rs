@@ -12,16 +12,16 @@ fn past_due(invoices: Vec<Invoice>) -> Observed {
     observed
 }
 
-fn having(observed: &Observed, attached: Option<Attached>) -> Plan {
+fn having(observed: &Observed, attached: impl Into<Option<Attached>>) -> Plan {
     let situation = Situation {
-        attached,
+        attached: attached.into(),
         ..Situation::at(now())
     };
     tenant(&desired(), observed, &Recorded::default(), &situation)
 }
 
-fn latest(method: &str) -> Option<Attached> {
-    Some(Attached::Latest(method.into()))
+fn latest(method: &str) -> Attached {
+    Attached::Latest(method.into())
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_default_that_has_failed_is_not_charged_again_but_what_is_attached_is_asked_
     let plan = having(&observed, None);
     assert!(plan.steps.is_empty());
     assert_eq!(plan.ask, Some(Ask::PaymentMethods("cus_1".into())));
-    for attached in [latest("pm_1"), Some(Attached::Nothing)] {
+    for attached in [latest("pm_1"), Attached::Nothing] {
         let plan = having(&observed, attached);
         assert!(plan.steps.is_empty(), "{:?}", plan.steps);
         assert_eq!(plan.ask, None);
@@ -78,7 +78,7 @@ fn what_was_refused_in_this_look_is_not_tried_again_even_if_stripe_does_not_say_
     let observed = past_due(vec![unknown]);
     let situation = Situation {
         refused: vec![("in_1".into(), "pm_1".into())],
-        attached: latest("pm_1"),
+        attached: Some(latest("pm_1")),
         ..Situation::at(now())
     };
     let plan = tenant(&desired(), &observed, &Recorded::default(), &situation);
