@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod examples;
 mod nginx;
 
 use std::time::{Duration, Instant};
