@@ -14,8 +14,8 @@
 //! ```
 //!
 //! It is to be called at every look at a tenant whose status tells of an access, also when that is
-//! not going to be less: that is how a tenant that has paid ceases to wait. A tenant that never had
-//! an access is not asked for. Everybody who waits is looked at again when a hold ends.
+//! not going to be less: that is how a tenant that has paid ceases to wait. A new tenant has nothing
+//! to lose, and is not asked for. Everybody who waits is looked at again when a hold ends.
 //!
 //! What it knows comes from the statuses, so that a new leader knows it too: who has access, who was
 //! restricted when (`status.access.since`), who will be (`status.access.until`), and who waits (the
@@ -23,6 +23,7 @@
 //! tenants on test clocks are none of the wall's: those count only as long as the leader lives.
 
 mod keep;
+mod people;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use kube::runtime::watcher::Event;
 use tokio::sync::{Notify, watch};
 
 pub(super) use self::keep::keep;
+pub(super) use self::people::HoldMarks;
 use self::record::{Kept, Record, State};
 use super::index::TenantRef;
 use super::lease::LeaseConfig;
@@ -231,10 +233,10 @@ impl Breaker {
 
     /// Notes in the cluster what the operator's people were told of a hold. Nothing is noted of one
     /// that is over.
-    pub(super) async fn note_told(&self, name: &HoldName, mark: Mark) -> Result<(), String> {
+    pub(super) async fn note_told(&self, name: &str, mark: Mark) -> Result<(), String> {
         {
             let mut inner = self.lock();
-            match inner.hold.as_mut().filter(|hold| hold.name == *name) {
+            match inner.hold.as_mut().filter(|hold| *hold.name.0 == *name) {
                 Some(hold) => hold.told = mark,
                 None => return Ok(()),
             }
@@ -375,8 +377,15 @@ fn standing(object: &TenantObject) -> Standing {
         .conditions
         .iter()
         .any(|it| it.type_ == ConditionType::EnforcementHeld.as_str() && it.status == "True");
+    // A status from before there was an access in it.
+    let unsaid = || {
+        let subscribed = status.stripe.as_ref()?.subscription_status.as_deref()?;
+        ["active", "trialing", "past_due"]
+            .contains(&subscribed)
+            .then_some(AccessLevel::Full)
+    };
     Standing {
-        level: access.map(|access| access.level),
+        level: access.map(|access| access.level).or_else(unsaid),
         restricted: restricted.map(|access| access.since.0),
         // What ends for another reason than the dunning was wanted by somebody.
         until: by_the_wall

@@ -64,11 +64,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::Maps;
 use self::breaker::Breaker;
+use self::breaker::HoldMarks;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
 use self::error::Error;
 use self::event::Events;
-use self::outbox::{InCluster, InMemory, Outbox};
+use self::outbox::{InCluster, Outbox};
 use self::sync::Pace;
 use crate::api::{PlanObject, TenantObject};
 use crate::converge::breaker::Threshold;
@@ -289,7 +290,8 @@ async fn lead(
 
 /// Delivers what looks at tenants find to be told.
 async fn tell_people(context: Arc<Context>, shutdown: CancellationToken) {
-    let world = InCluster::new(Arc::clone(&context), Arc::new(InMemory::default()));
+    let marks = Arc::new(HoldMarks(Arc::clone(&context)));
+    let world = InCluster::new(Arc::clone(&context), marks);
     context.outbox.run(&world, shutdown).await;
 }
 

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::entries::{Entries, Owner};
 use self::gate::Gate;
-pub(super) use self::stripe_marks::{ClusterMarks, InCluster, InMemory};
+pub(super) use self::stripe_marks::{ClusterMarks, InCluster};
 use self::world::World;
 use super::index::TenantRef;
 use crate::api::{NoticeState, NoticeStatus};

@@ -1,5 +1,7 @@
 //! What a look at a tenant came to: its status, and who has to be told.
 
+mod after;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,16 +10,14 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::apply::Converged;
 use super::context::Context;
-use super::enforcement::enforcement;
 use super::error::Error;
 use super::publish;
 use super::tenant::Tenant;
-use crate::api::{PlanChangeState, PlanLimits, TenantBillingStatus, reason};
+use crate::api::{PlanChangeState, TenantBillingStatus, reason};
 use crate::converge::conditions::Outcome;
 use crate::converge::desired::Desired;
 use crate::converge::news::{self, News, Tone};
-use crate::converge::observed::{Account, Observed};
-use crate::converge::status::{self, Judged, Look, Seen};
+use crate::converge::observed::Account;
 
 /// What a look came to.
 pub(super) struct Looked {
@@ -59,7 +59,10 @@ pub(super) async fn report(
     let Looked { outcome, seen } = looked;
     let due = seen.as_ref().and_then(|seen| due_in(tenant, &seen.2));
     let failing = matches!(&outcome, Outcome::Reconciling { reason, .. } if is_failure(reason));
-    let status = tenant_status(tenant, context, recorded, outcome, seen);
+    let status = match seen {
+        Some(seen) => after::seen(tenant, context, recorded, outcome, *seen),
+        None => after::blind(tenant, context, recorded, outcome),
+    };
     tell(tenant, context, &status).await;
     let api = context.tenant_api(&tenant.namespace);
     let version = publish::status(&api, tenant.object.as_ref(), recorded, &status).await?;
@@ -120,108 +123,6 @@ fn tell_plans(
     plans.dedup();
     let plans = plans.iter().map(|plan| ObjectRef::new(plan));
     context.triggers.plans(plans);
-}
-
-/// The status after a look.
-fn tenant_status(
-    tenant: &Tenant,
-    context: &Context,
-    recorded: &TenantBillingStatus,
-    outcome: Outcome,
-    seen: Option<Box<(Account, Desired, Converged)>>,
-) -> TenantBillingStatus {
-    let look = |seen, glimpse| Look {
-        generation: tenant.object.generation(),
-        tenant_id: recorded_tenant_id(tenant),
-        now: Timestamp::now(),
-        outcome,
-        seen,
-        glimpse,
-        requested_at: tenant.requested_at(),
-        event: tenant.heard.clone(),
-    };
-    let Some((account, desired, converged)) = seen.map(|seen| *seen) else {
-        let Some(observed) = glimpse(tenant, context, recorded) else {
-            return status::tenant(recorded, &look(None, None));
-        };
-        let sold = recorded.plan.as_ref();
-        let sold = sold.and_then(|sold| context.catalogue.get(sold)?.plan.ok());
-        let limits = sold.map(|plan| plan.limits).unwrap_or_default();
-        let glimpse = status::Glimpse {
-            observed: &observed,
-            // What a test clock says is not known without asking: then whatever is open counts as due.
-            now: match tenant.test_clock() {
-                Some(_) => Timestamp::MAX,
-                None => Timestamp::now(),
-            },
-            limits: &limits,
-        };
-        return status::tenant(recorded, &look(None, Some(glimpse)));
-    };
-    let limits = limits(context, recorded, &desired, &converged);
-    let judged = Judged {
-        observed: &converged.observed,
-        desired: Some(&desired),
-        now: converged.now,
-    };
-    let enforcement = enforcement(tenant, context, recorded, &desired, judged);
-    let seen = Seen {
-        account: &account,
-        desired: Some(&desired),
-        observed: &converged.observed,
-        now: converged.now,
-        reverted: converged.reverted,
-        reported: converged.plan.reported,
-        agreed: converged.plan.agreed.as_ref(),
-        change: converged.plan.change.as_ref(),
-        made: converged.made.as_ref(),
-        setup: converged.plan.setup.as_ref(),
-        limits: &limits,
-        enforcement,
-    };
-    status::tenant(recorded, &look(Some(seen), None))
-}
-
-/// What the mirror shows of a tenant whose manifest cannot be acted on, if that may be believed.
-fn glimpse(tenant: &Tenant, context: &Context, recorded: &TenantBillingStatus) -> Option<Observed> {
-    let pinned = recorded.stripe.as_ref()?;
-    let mirrored = context.mirror.account()?;
-    let same = *pinned.account_id == *mirrored.id && pinned.livemode == mirrored.livemode;
-    let suspended = tenant
-        .object
-        .spec
-        .as_valid()
-        .is_some_and(|spec| spec.suspend);
-    let clock = pinned.test_clock.as_deref();
-    let customer = tenant.customer_id().filter(|_| same && !suspended)?;
-    context.mirror.observe(&tenant.key, Some(customer), clock)
-}
-
-/// What may be used on the plan that is sold: while a change waits, that is the former one.
-fn limits(
-    context: &Context,
-    recorded: &TenantBillingStatus,
-    desired: &Desired,
-    converged: &Converged,
-) -> PlanLimits {
-    let agreed = converged.plan.agreed.as_ref();
-    let agreed = agreed.and_then(|terms| terms.plan.as_ref());
-    let sold = agreed.or(recorded.plan.as_ref());
-    let former = sold
-        .filter(|sold| **sold != desired.plan)
-        .and_then(|sold| context.catalogue.get(sold)?.plan.ok());
-    former.map_or_else(|| desired.limits.clone(), |plan| plan.limits)
-}
-
-/// Once something may be in Stripe, the identity it has there is what the status tells, whatever
-/// the manifest says by now.
-fn recorded_tenant_id(tenant: &Tenant) -> &str {
-    let recorded = tenant
-        .status
-        .tenant_id
-        .as_deref()
-        .filter(|_| tenant.status.stripe.is_some());
-    recorded.unwrap_or(&tenant.key.tenant)
 }
 
 /// Reasons that a retry may resolve, as opposed to waiting for a customer or a plan.

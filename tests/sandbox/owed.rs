@@ -228,12 +228,12 @@ async fn a_refusal_for_good_is_still_announced_for_retries_that_charge_nothing()
     let (tenant, _) = renewed(&sandbox, "decline:stolen_card").await;
     let (before, _) = newest(&sandbox, &tenant).await;
     let charges = format!("/v1/charges?customer={}", tenant.customer);
-    let charged = ids(&sandbox.get(&charges).await).len();
+    let made = ids(&sandbox.get(&charges).await).len();
     let retry = int(&before["next_payment_attempt"]);
     sandbox.advance(&tenant.clock, retry).await;
     let (after, intent) = newest(&sandbox, &tenant).await;
     assert_eq!(after["attempt_count"], 2);
-    assert_eq!(ids(&sandbox.get(&charges).await).len(), charged);
+    assert_eq!(ids(&sandbox.get(&charges).await).len(), made);
     assert_eq!(
         after["status_transitions"]["finalized_at"],
         before["status_transitions"]["finalized_at"]

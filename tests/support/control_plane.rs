@@ -93,7 +93,7 @@ impl ControlPlane {
         name
     }
 
-    /// The shipped rights name the ConfigMaps that one operator keeps. The operators of a test keep
+    /// The shipped rights name the `ConfigMap`s that one operator keeps. The operators of a test keep
     /// theirs under other names, and get the same rights for those.
     async fn allow_own_maps(&self, lease: &str) {
         let admin = self.admin().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{HoldName, Reading};
+use super::{HoldName, Reading, people};
 use crate::controller::context::{Backoff, Context};
 
 /// How often a person's release is looked for while something is held, and the passing of time noticed.
@@ -92,6 +92,7 @@ async fn attend(context: &Context, told: &mut Option<HoldName>) {
         }
     }
     announce(context, told, by).await;
+    people::tell(context);
     if let Err(error) = breaker.record.keep(breaker.state()).await {
         let place = breaker.record.place();
         tracing::warn!(%error, configmap = place, "what is held is not written down");

@@ -198,6 +198,18 @@ async fn only_what_payments_and_disputes_have_taken_counts_as_restricted() {
 }
 
 #[tokio::test]
+async fn who_was_subscribed_before_statuses_told_of_access_has_some_to_lose() {
+    for (subscribed, tenants) in [("active", 1), ("past_due", 1), ("canceled", 0)] {
+        let status = json!({
+            "observedGeneration": 1,
+            "stripe": {"accountId": "acct_1", "livemode": false, "subscriptionStatus": subscribed},
+        });
+        let breaker = watching(&[("t-0", status)]);
+        assert_eq!(facts(&breaker).tenants, tenants, "{subscribed}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_dunning_is_foreseen() {
     let ending = |dunning: Value| {
         let mut status = full();

@@ -1,7 +1,6 @@
 //! The outbox's world: marks on Stripe's objects, Kubernetes events, looks.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::BoxFuture;
 use super::entries::Owner;
@@ -22,23 +21,6 @@ pub(in crate::controller) trait ClusterMarks: Send + Sync {
 
     /// Replaces it.
     fn write<'a>(&'a self, kind: NoticeKind, mark: &'a Mark) -> BoxFuture<'a, Result<(), String>>;
-}
-
-/// Marks that are gone with the process.
-#[derive(Debug, Default)]
-pub(in crate::controller) struct InMemory(Mutex<HashMap<NoticeKind, Mark>>);
-
-impl ClusterMarks for InMemory {
-    fn read(&self, kind: NoticeKind) -> BoxFuture<'_, Result<Option<Mark>, String>> {
-        let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(std::future::ready(Ok(marks.get(&kind).cloned())))
-    }
-
-    fn write<'a>(&'a self, kind: NoticeKind, mark: &'a Mark) -> BoxFuture<'a, Result<(), String>> {
-        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.insert(kind, mark.clone());
-        Box::pin(std::future::ready(Ok(())))
-    }
 }
 
 /// The outbox's world.
