@@ -234,10 +234,15 @@ fn status(offered: &Due, state: NoticeState, message: Option<String>) -> NoticeS
     NoticeStatus {
         kind: offered.notice.kind,
         about: offered.notice.about.clone(),
-        since: Time(offered.notice.time),
+        // As it is written: otherwise the next look would find another time there.
+        since: Time(to_the_second(offered.notice.time)),
         state,
         message,
     }
+}
+
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// The time as marks have it.
