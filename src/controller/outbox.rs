@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::entries::{Entries, Owner};
+use self::entries::{Change, Entries, Owner};
 use self::gate::Gate;
 pub(super) use self::stripe_marks::{ClusterMarks, InCluster};
 use self::world::World;
@@ -115,11 +115,13 @@ impl Outbox {
             }
         }
         let mut entries = self.lock();
-        entries.offer(owner, unsent, Instant::now());
+        let change = entries.offer(owner, unsent, Instant::now());
         statuses.extend(entries.statuses(owner));
-        self.metrics.pending(entries.pending());
-        drop(entries);
-        self.wake.notify_waiters();
+        if change == Change::Some {
+            self.metrics.pending(entries.pending());
+            drop(entries);
+            self.wake.notify_waiters();
+        }
         statuses
     }
 
