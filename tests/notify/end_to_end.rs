@@ -86,7 +86,7 @@ async fn marked(world: &World, invoice: &str, kind: &str, text: &str) {
     let path = format!("/v1/invoices/{invoice}");
     eventually(&format!("{kind} marked {text}"), async || {
         let invoice = world.stripe.get(&path).await;
-        let mark = &invoice["metadata"][format!("tenantbilling_notice_{kind}")];
+        let mark = &invoice["metadata"][format!("tenantbilling_told_{kind}")];
         if mark.as_str().is_some_and(|mark| mark.contains(text)) {
             Ok(())
         } else {
@@ -287,16 +287,13 @@ async fn an_address_that_does_not_exist_is_refused_and_tried_again_when_the_mark
     world.ready(TENANT).await;
     let invoice = fail(&world, &clock, &customer).await;
     let message = shows(&world, "Reminder", "Refused").await;
-    assert!(
-        message.contains("tenantbilling_notice_reminder"),
-        "{message}"
-    );
+    assert!(message.contains("tenantbilling_told_reminder"), "{message}");
     marked(&world, &invoice, "reminder", "mail:refused@").await;
     told_once(&world, "Warning", "NoticeRefused").await;
     let somebody = json!({"customer": {"name": "Acme Inc", "email": "billing@acme.example"}});
     world.edit(TENANT, somebody).await;
     let path = format!("/v1/invoices/{invoice}");
-    let without = [("metadata[tenantbilling_notice_reminder]", "events:sent@5")];
+    let without = [("metadata[tenantbilling_told_reminder]", "events:sent@5")];
     world.stripe.post(&path, &without).await;
     mailed(&server, "reminder").await;
     shows_none(&world).await;
