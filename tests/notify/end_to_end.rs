@@ -321,7 +321,7 @@ async fn a_dispute_is_told_to_those_who_run_the_operator_and_noted_on_the_disput
     let path = format!("/v1/disputes/{}", id(&dispute));
     eventually("the dispute is marked", async || {
         let metadata = world.stripe.get(&path).await["metadata"].clone();
-        match metadata["tenantbilling_notice_dispute"].as_str() {
+        match metadata["tenantbilling_told_dispute"].as_str() {
             Some(mark) if mark.contains("mail:sent@") => Ok(()),
             _ => Err(format!("the metadata are {metadata}")),
         }
