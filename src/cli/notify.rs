@@ -15,7 +15,7 @@ use crate::notify::{
 /// How people are told.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Notifications")]
-pub(super) struct Args {
+pub(super) struct NotifyArgs {
     /// Mail server to send notices through, as in `smtp.example.com` or `smtp.example.com:587`.
     /// Without it no mail is sent.
     #[arg(long, value_name = "HOST[:PORT]", requires = "mail_from")]
@@ -86,7 +86,7 @@ impl From<SmtpTls> for Tls {
 /// The channels that are configured, and what is counted of them.
 pub(super) type Channels = (Vec<Arc<dyn Deliver>>, Arc<Metrics>);
 
-impl Args {
+impl NotifyArgs {
     /// The channels. Templates of the user's are tried once, so that mistakes show at the start.
     pub(super) async fn channels(
         &self,
@@ -148,7 +148,7 @@ mod tests {
     #[derive(Debug, clap::Parser)]
     struct Cli {
         #[command(flatten)]
-        args: Args,
+        args: NotifyArgs,
     }
 
     async fn channels(flags: &[&str]) -> Result<usize, String> {

@@ -105,7 +105,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
     #[command(flatten)]
-    notify: super::notify::Args,
+    notify: super::notify::NotifyArgs,
 }
 
 /// How the log is written.
