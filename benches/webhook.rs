@@ -11,15 +11,14 @@
 //! machine. At a fixed rate, latency counts from the instant at which a request was due, so that a
 //! stall shows in all the requests it delays.
 
-use std::error::Error;
+mod load;
+
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -32,35 +31,20 @@ use tenant_billing::stripe::{
 };
 use tokio_util::sync::CancellationToken;
 
-type Failure = Box<dyn Error + Send + Sync>;
+use load::Failure;
 
 const SECRET: &str = "whsec_bench";
 /// Customers in the mirror, each with a subscription.
 const TENANTS: usize = 10_000;
 /// Different events; more than the inbox remembers, so that none is known when it comes round.
 const EVENTS: usize = 20_000;
-/// Connections at a fixed rate, and flat out.
-const CONNECTIONS: [usize; 2] = [8, 32];
 
 fn main() -> Result<(), Failure> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let lasts = Duration::from_secs(if quick { 1 } else { 10 });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let address = runtime.block_on(serve_endpoint())?;
-    let requests = signed_requests()?;
-    println!("| load | requests | per second | p50 | p99 | p99.9 | worst |");
-    println!("|---|---|---|---|---|---|---|");
-    // What is done for the first time is not the rule.
-    run(address, &requests, CONNECTIONS[1], None, lasts / 5)?;
-    for rate in [1000, 5000] {
-        let measured = run(address, &requests, CONNECTIONS[0], Some(rate), lasts)?;
-        println!("{}", measured.row(&format!("{rate}/s")));
-    }
-    let measured = run(address, &requests, CONNECTIONS[1], None, lasts)?;
-    println!("{}", measured.row("flat out"));
-    Ok(())
+    load::table(address, &signed_requests()?)
 }
 
 /// Starts the endpoint with a mirror of all tenants. What reaches the inbox is taken out at once.
@@ -248,103 +232,4 @@ fn event(n: usize, now: i64) -> String {
 }}"#,
         metadata(tenant)
     )
-}
-
-/// What a run came to.
-struct Measured {
-    /// Sorted.
-    latencies: Vec<Duration>,
-    took: Duration,
-}
-
-impl Measured {
-    fn row(&self, load: &str) -> String {
-        let requests = self.latencies.len();
-        let rate =
-            u128::try_from(requests).unwrap_or_default() * 1_000_000 / self.took.as_micros().max(1);
-        let at = |permille: usize| {
-            let index = (requests * permille / 1000).min(requests.saturating_sub(1));
-            let latency = self.latencies.get(index).copied().unwrap_or_default();
-            format!("{:.3} ms", latency.as_secs_f64() * 1000.0)
-        };
-        format!(
-            "| {load} | {requests} | {rate} | {} | {} | {} | {} |",
-            at(500),
-            at(990),
-            at(999),
-            at(1000)
-        )
-    }
-}
-
-/// Sends requests over some connections for a while: as fast as they are answered, or so many a second.
-fn run(
-    address: SocketAddr,
-    requests: &[Vec<u8>],
-    connections: usize,
-    rate: Option<u32>,
-    lasts: Duration,
-) -> Result<Measured, Failure> {
-    let next = AtomicUsize::new(0);
-    let began = Instant::now();
-    let until = began + lasts;
-    let all = thread::scope(|scope| {
-        let threads: Vec<_> = (0..connections)
-            .map(|_| scope.spawn(|| converse(address, requests, &next, rate, began, until)))
-            .collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            all.extend(thread.join().map_err(|_| "a sender has panicked")??);
-        }
-        Ok::<_, Failure>(all)
-    });
-    let took = began.elapsed();
-    let mut latencies = all?;
-    latencies.sort_unstable();
-    Ok(Measured { latencies, took })
-}
-
-/// One connection: a request, its answer, the next request. Gives how long each took.
-fn converse(
-    address: SocketAddr,
-    requests: &[Vec<u8>],
-    next: &AtomicUsize,
-    rate: Option<u32>,
-    began: Instant,
-    until: Instant,
-) -> Result<Vec<Duration>, Failure> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    let mut latencies = Vec::new();
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let due = match rate {
-            Some(rate) => began + Duration::from_secs(1) / rate * u32::try_from(number)?,
-            None => Instant::now(),
-        };
-        if due >= until {
-            return Ok(latencies);
-        }
-        if let Some(wait) = due.checked_duration_since(Instant::now()) {
-            thread::sleep(wait);
-        }
-        stream.write_all(&requests[number % requests.len()])?;
-        read_ok(&mut stream)?;
-        latencies.push(due.elapsed());
-    }
-}
-
-/// Reads an answer, which has to be the acknowledgement.
-fn read_ok(stream: &mut TcpStream) -> Result<(), Failure> {
-    let mut answer = [0; 1024];
-    let mut length = 0;
-    while !answer[..length].ends_with(br#"{"received":true}"#) {
-        let read = stream.read(&mut answer[length..])?;
-        if read == 0 || !answer.starts_with(b"HTTP/1.1 200") {
-            let answer = String::from_utf8_lossy(&answer[..length + read]);
-            return Err(format!("not acknowledged: {answer}").into());
-        }
-        length += read;
-    }
-    Ok(())
 }

@@ -8,9 +8,9 @@
 //! | [`api`]        | what users write: kinds, schemas, reasons, metadata keys | nothing |
 //! | [`converge`]   | the brain: desired, observed, plan, status; pure functions | `api` |
 //! | [`stripe`]     | transport, typed requests, the mirror of the account, events | Stripe |
-//! | [`controller`] | watches, leadership, hearing, reconcile, running the steps | Kubernetes, `stripe` |
+//! | [`controller`] | watches, leadership, hearing, reconcile, running the steps, who has access | Kubernetes, `stripe` |
 //! | [`notify`]     | mail and CloudEvents behind one trait | receivers |
-//! | [`serve`]      | health, metrics and webhooks over HTTP | `controller`, `stripe` |
+//! | [`serve`]      | health, metrics, webhooks and access over HTTP | `controller`, `stripe` |
 //! | [`cli`]        | arguments | everything |
 //!
 //! # How a tenant converges
@@ -59,6 +59,14 @@
 //! disputes, early fraud warnings. [`converge::concern`] judges that anew at each look, and says when
 //! the judgement may change by itself; [`converge::news`] tells of what begins and what is over, from
 //! the conditions before and after. Links and amounts are in the status and never in events or logs.
+//!
+//! # How access is told
+//!
+//! Whoever enforces access reads `status.access`, or what repeats it: an index that every replica keeps
+//! from a watch of its own and answers gateways from ([`controller::AccessIndex`]), and a `ConfigMap`
+//! per tenant that the leader compares with that index. Both only follow the status. So neither can
+//! delay a look or fail one, and a gateway is told the same by every replica, also by one that cannot
+//! reach Stripe. Where nothing is known, an operator's flag decides; where nobody answers, the gateway.
 //!
 //! # Why nothing is created twice
 //!
