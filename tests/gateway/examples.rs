@@ -13,8 +13,16 @@ use super::support::control_plane::{ControlPlane, apply_object, objects, reposit
 fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.push(text),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-        Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+        Value::Array(items) => {
+            for item in items {
+                texts(item, found);
+            }
+        }
+        Value::Object(fields) => {
+            for field in fields.values() {
+                texts(field, found);
+            }
+        }
         _ => {}
     }
 }
@@ -46,9 +54,9 @@ fn every_example_asks_the_shipped_service_and_tells_how_it_fails() {
             .map(|document| Value::deserialize(document).unwrap())
             .collect();
         let mut found = Vec::new();
-        documents
-            .iter()
-            .for_each(|document| texts(document, &mut found));
+        for document in &documents {
+            texts(document, &mut found);
+        }
         assert!(
             found.iter().any(|text| text.contains(service)),
             "{name} asks nobody"

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
 
 mod breaking_off;
+mod end_to_end;
 mod events;
 mod exim;
 mod mail;

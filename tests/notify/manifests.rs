@@ -33,8 +33,8 @@ async fn the_components_fit_the_deployment_together_and_give_flags_that_there_ar
         )
     };
     for component in ["mail", "events"] {
-        let path = format!("notifications/{component}/deployment.yaml");
-        let text = std::fs::read_to_string(manifests.join(path)).unwrap();
+        let file = format!("notifications/{component}/deployment.yaml");
+        let text = std::fs::read_to_string(manifests.join(file)).unwrap();
         let patch: Value = serde_yaml::from_str(&text).unwrap();
         let patch = Patch::Json::<()>(serde_json::from_value(patch).unwrap());
         api.patch("tenant-billing", &PatchParams::default(), &patch)

@@ -11,7 +11,7 @@ use crate::controller::outbox::{Outbox, now};
 use crate::converge::notice::{Channel, Sending};
 use crate::notify::{Failure, Outcome};
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const KIND: NoticeKind = NoticeKind::Warning;
 
 fn later() -> Failure {
