@@ -68,6 +68,16 @@
 //! delay a look or fail one, and a gateway is told the same by every replica, also by one that cannot
 //! reach Stripe. Where nothing is known, an operator's flag decides; where nobody answers, the gateway.
 //!
+//! # What becomes of who does not pay
+//!
+//! [`converge::dunning`] judges all overdue invoices at each look: nothing of it is remembered, so nothing of
+//! it can be wrong for longer than a look. [`converge::access`] follows from it. What is further than the
+//! status says is read again before it is believed, and what would take access asks the breaker
+//! ([`converge::breaker`]), which knows the fleet from the statuses. [`converge::notice`] says what is due to be
+//! told; the outbox in [`controller`] delivers it by [`notify`], between two marks on the Stripe object that it is
+//! about. Neither the stage nor access waits for that. Gateways and programs take `status.access`, which every
+//! replica watches.
+//!
 //! # Why nothing is created twice
 //!
 //! 1. Nothing is created before the account has been listed completely (lists in Stripe are

@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use support::{
     control_plane::{ControlPlane, SYSTEM_NAMESPACE},
     eventually,
+    paying::{DAY, HOUR, START},
     process::Operator,
     sandbox::get_text,
-    world::World,
+    world::{World, condition},
 };
 
 const RELEASE: &str = "tenantbilling.io/release-enforcement";
@@ -201,5 +202,91 @@ async fn the_flags_say_how_many_may_lose_access() {
     world.options.set_flag("--max-restricted", "6");
     let _operator = world.operator().await;
     record.until("Clear").await;
+    world.finish().await;
+}
+
+/// A world whose tenants' first payments fail at [`FAILED`], and their clock.
+async fn failing(tenants: usize) -> (World, Operator, String) {
+    let world = World::new().await;
+    let plan = json!({"currency": "usd", "base": {"amount": "99.00", "interval": "Month"}});
+    world.plan_with("pro", plan).await;
+    let operator = world.operator().await;
+    let clock = world.stripe.test_clock(START).await;
+    for n in 0..tenants {
+        let name = format!("tenant-{n}");
+        let mut manifest = world.manifest(&name, "pro");
+        manifest["spec"]["testClock"] = json!(clock);
+        manifest["spec"]["trial"] = json!({"days": 1});
+        world.apply(manifest).await;
+        let tenant = world.ready(&name).await;
+        let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
+        world.add_card(customer, "pm_card_chargeCustomerFail").await;
+    }
+    world.stripe.advance(&clock, FAILED + 60).await;
+    (world, operator, clock)
+}
+
+/// An hour after the trial's end.
+const FAILED: i64 = START + DAY + HOUR;
+
+/// Waits until so many tenants have limited access and so many wait to.
+async fn until_split(world: &World, limited: usize, waiting: usize) -> Vec<Value> {
+    eventually(
+        &format!("{limited} are limited and {waiting} wait"),
+        async || {
+            let tenants = world.list().await;
+            let level = |tenant: &&Value| tenant["status"]["access"]["level"] == "Limited";
+            let waits = |tenant: &&Value| condition(tenant, "EnforcementHeld")["status"] == "True";
+            let found = (
+                tenants.iter().filter(level).count(),
+                tenants.iter().filter(waits).count(),
+            );
+            if found == (limited, waiting) {
+                Ok(tenants)
+            } else {
+                Err(format!("{found:?}"))
+            }
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn when_many_payments_fail_no_more_than_the_limit_lose_access_until_a_person_lets_them() {
+    let (world, _operator, clock) = failing(8).await;
+    let record = Record::of(&world).await;
+    until_split(&world, 0, 0).await;
+    world.stripe.advance(&clock, FAILED + 6 * DAY).await;
+    record.until("Held").await;
+    let tenants = until_split(&world, 5, 3).await;
+    for tenant in &tenants {
+        let held = condition(tenant, "EnforcementHeld");
+        let level = if held.is_null() { "Limited" } else { "Full" };
+        assert_eq!(tenant["status"]["access"]["level"], level);
+        assert_eq!(
+            tenant["status"]["dunning"]["stage"], "Limited",
+            "{tenant:#}"
+        );
+    }
+    let hold = record.field("hold").await.unwrap();
+    record.release(&hold).await;
+    record.until("Released").await;
+    until_split(&world, 8, 0).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_pays_while_everybody_is_held_waits_no_more_and_may_end_the_hold() {
+    let (world, _operator, clock) = failing(6).await;
+    let record = Record::of(&world).await;
+    world.stripe.advance(&clock, FAILED + 6 * DAY).await;
+    record.until("Held").await;
+    let tenants = until_split(&world, 5, 1).await;
+    let waits = |tenant: &&Value| !condition(tenant, "EnforcementHeld").is_null();
+    let waiting = tenants.iter().find(waits).unwrap();
+    let invoice = waiting["status"]["dunning"]["invoice"].as_str().unwrap();
+    world.stripe.pay_hosted(invoice, "pm_card_visa").await;
+    record.until("Clear").await;
+    until_split(&world, 5, 0).await;
     world.finish().await;
 }

@@ -49,3 +49,14 @@ fn fail(message: impl std::fmt::Display) -> ExitCode {
     eprintln!("tenant-billing: {message}");
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    /// Clap finds contradictions only when it is run, and panics then.
+    #[test]
+    fn the_flags_contradict_each_other_nowhere() {
+        super::Cli::command().debug_assert();
+    }
+}

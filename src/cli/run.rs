@@ -25,7 +25,9 @@ use crate::stripe;
 #[command(after_help = "Examples:\n  \
     tenant-billing run --stripe-key-file /etc/stripe/api-key\n  \
     tenant-billing run --kubeconfig ~/.kube/config --namespace tenants \\\n    \
-    --stripe-key-file key --stripe-api-base http://127.0.0.1:12111/")]
+    --stripe-key-file key --stripe-api-base http://127.0.0.1:12111/\n  \
+    tenant-billing run --stripe-key-file key --smtp-server smtp.example.com \\\n    \
+    --smtp-username-file user --smtp-password-file password --mail-from billing@example.com")]
 pub(super) struct Args {
     /// Kubeconfig file; inside a cluster the pod's service account is used instead.
     #[arg(long, value_name = "FILE")]

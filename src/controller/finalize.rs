@@ -25,6 +25,8 @@ pub(super) async fn finalize(tenant: &Tenant, context: &Context) -> Result<Actio
             publish::remove_finalizer(&api, &tenant.object).await?;
             context.backoff.succeeded(&tenant.reference());
             context.heard.told(tenant);
+            // Nobody is told any more of a tenant that is none.
+            context.outbox.offer(&tenant.reference(), Vec::new());
             return Ok(Action::await_change());
         }
         Ok(Some(outcome)) => outcome,

@@ -38,6 +38,7 @@ mod reception;
 mod reconcile;
 mod report;
 mod rollout;
+mod run;
 mod sync;
 mod tenant;
 mod unread;
@@ -54,11 +55,8 @@ pub use sync::Polling;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
-use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, controller, watcher};
-use kube::{Client, Resource};
+use kube::Client;
+use kube::runtime::reflector::{self, Store};
 use rust_decimal::Decimal;
 use tokio_util::sync::CancellationToken;
 
@@ -67,20 +65,14 @@ use self::breaker::Breaker;
 use self::breaker::HoldMarks;
 use self::context::{Backoff, Context, Triggers};
 use self::cursor::Keeper;
-use self::error::Error;
 use self::event::Events;
 use self::outbox::{InCluster, Outbox};
 use self::sync::Pace;
-use crate::api::{PlanObject, TenantObject};
+use crate::api::PlanObject;
 use crate::converge::breaker::Threshold;
 use crate::notify::{self, Deliver};
 use crate::stripe::{self, Inbox, Mirror};
 
-/// Looks at tenants at the same time. Each mostly reads memory; the rate budget of the Stripe
-/// client bounds the rest.
-const TENANTS_AT_ONCE: u16 = 32;
-/// Looks at plans at the same time.
-const PLANS_AT_ONCE: u16 = 4;
 /// How long looks that are under way may take to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -263,14 +255,14 @@ async fn lead(
     let watched_tenants = watch::tenants(&context, options.namespace.as_deref(), tenant_writer);
     let watched_plans = watch::plans(&context, options.plan_selector.as_deref(), plan_writer);
     tokio::join!(
-        run_tenants(
+        run::tenants(
             watched_tenants,
             tenants,
             tenant_triggers,
             context.clone(),
             shutdown.clone()
         ),
-        run_plans(
+        run::plans(
             watched_plans,
             plans,
             plan_triggers,
@@ -309,94 +301,9 @@ async fn follow_once_watched(
     sync::follow(context, pace, keeper, shutdown).await;
 }
 
-async fn run_tenants(
-    watched: impl Stream<Item = watcher::Result<watcher::Event<TenantObject>>> + Send + 'static,
-    store: Store<TenantObject>,
-    triggers: impl Stream<Item = ObjectRef<TenantObject>> + Send + 'static,
-    context: Arc<Context>,
-    shutdown: CancellationToken,
-) {
-    let metrics = context.metrics.clone();
-    let changes = watched
-        .applied_objects()
-        .predicate_filter(watch::what_matters, PredicateConfig::default());
-    Controller::for_stream(changes, store)
-        .reconcile_on(triggers)
-        .with_config(Config::default().concurrency(TENANTS_AT_ONCE))
-        .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(reconcile::reconcile, retry_tenant, context)
-        .for_each(|result| {
-            count("TenantBilling", &metrics, &result);
-            std::future::ready(())
-        })
-        .await;
-}
-
-async fn run_plans(
-    watched: impl Stream<Item = watcher::Result<watcher::Event<PlanObject>>> + Send + 'static,
-    store: Store<PlanObject>,
-    triggers: impl Stream<Item = ObjectRef<PlanObject>> + Send + 'static,
-    context: Arc<Context>,
-    shutdown: CancellationToken,
-) {
-    let metrics = context.metrics.clone();
-    let changes = watched
-        .applied_objects()
-        .predicate_filter(watch::what_matters, PredicateConfig::default());
-    Controller::for_stream(changes, store)
-        .reconcile_on(triggers)
-        .with_config(Config::default().concurrency(PLANS_AT_ONCE))
-        .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(plans::reconcile, retry_plan, context)
-        .for_each(|result| {
-            count("BillingPlan", &metrics, &result);
-            std::future::ready(())
-        })
-        .await;
-}
-
 /// Over when looks that are under way have had their time to finish after `shutdown`.
 async fn grace(shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tracing::info!(seconds = GRACE.as_secs(), "finishing what is under way");
     tokio::time::sleep(GRACE).await;
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is the controller's"
-)]
-fn retry_tenant(object: Arc<TenantObject>, error: &Error, context: Arc<Context>) -> Action {
-    let tenant = ObjectRef::from_obj(object.as_ref());
-    tracing::warn!(%tenant, %error, "look failed; it is tried again");
-    Action::requeue(context.backoff.failed(tenant))
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is the controller's"
-)]
-fn retry_plan(object: Arc<PlanObject>, error: &Error, context: Arc<Context>) -> Action {
-    let plan = ObjectRef::from_obj(object.as_ref());
-    tracing::warn!(%plan, %error, "look failed; it is tried again");
-    Action::requeue(context.plan_backoff.failed(plan))
-}
-
-fn count<K: Resource>(
-    kind: &'static str,
-    metrics: &Metrics,
-    result: &Result<(ObjectRef<K>, Action), controller::Error<Error, watcher::Error>>,
-) where
-    K::DynamicType: std::fmt::Debug + Clone + Eq + std::hash::Hash,
-{
-    match result {
-        Ok(_) => metrics.reconciled(kind, "success"),
-        Err(controller::Error::ReconcilerFailed(..)) => metrics.reconciled(kind, "error"),
-        // An object that is gone needs no look.
-        Err(controller::Error::ObjectNotFound(_)) => {}
-        Err(error) => {
-            metrics.reconciled(kind, "error");
-            tracing::warn!(%error, kind, "watch");
-        }
-    }
 }

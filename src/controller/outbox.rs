@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::entries::{Entries, Owner};
+use self::entries::{Change, Entries, Owner};
 use self::gate::Gate;
 pub(super) use self::stripe_marks::{ClusterMarks, InCluster};
 use self::world::World;
@@ -115,11 +115,13 @@ impl Outbox {
             }
         }
         let mut entries = self.lock();
-        entries.offer(owner, unsent, Instant::now());
+        let change = entries.offer(owner, unsent, Instant::now());
         statuses.extend(entries.statuses(owner));
-        self.metrics.pending(entries.pending());
-        drop(entries);
-        self.wake.notify_waiters();
+        if change == Change::Some {
+            self.metrics.pending(entries.pending());
+            drop(entries);
+            self.wake.notify_waiters();
+        }
         statuses
     }
 
@@ -234,10 +236,15 @@ fn status(offered: &Due, state: NoticeState, message: Option<String>) -> NoticeS
     NoticeStatus {
         kind: offered.notice.kind,
         about: offered.notice.about.clone(),
-        since: Time(offered.notice.time),
+        // As it is written: otherwise the next look would find another time there.
+        since: Time(to_the_second(offered.notice.time)),
         state,
         message,
     }
+}
+
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// The time as marks have it.

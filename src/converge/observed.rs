@@ -3,6 +3,7 @@
 //! Produced by the `stripe` room from its views; kept by the mirror, so it is small on purpose.
 
 mod dispute;
+mod hold;
 mod invoice;
 #[cfg(test)]
 pub(in crate::converge) mod samples;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::dispute::{Dispute, DisputeStatus, FraudWarning};
+pub use self::hold::{CollectionPause, HoldMark};
 pub use self::invoice::{
     Awaits, FinalizationError, Invoice, InvoiceStatus, InvoiceTax, OpenPayment,
 };
@@ -64,7 +66,7 @@ pub struct Customer {
     pub tax_location: Option<TaxLocation>,
     /// The clock the customer lives on.
     pub test_clock: Option<String>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 
@@ -297,7 +299,7 @@ pub struct Subscription {
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 
@@ -305,45 +307,6 @@ impl Subscription {
     /// Whether it is going to end by itself.
     pub fn is_ending(&self) -> bool {
         self.cancel_at_period_end || self.cancel_at.is_some()
-    }
-}
-
-/// How the invoices of a subscription are not collected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CollectionPause {
-    /// Stripe's word for what becomes of them, as in `keep_as_draft`.
-    pub behavior: String,
-    /// When it is over by itself.
-    pub resumes_at: Option<Timestamp>,
-}
-
-/// What the operator notes on a subscription whose collection it has paused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldMark {
-    /// The dispute that it was paused for (`du_…`).
-    pub by: String,
-    /// When that was, by the clock of the subscription.
-    pub since: Timestamp,
-}
-
-/// As in metadata: the dispute, `@`, Unix seconds.
-impl std::fmt::Display for HoldMark {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", self.by, self.since.as_second())
-    }
-}
-
-impl HoldMark {
-    /// Reads a mark. One that somebody has edited still tells that the operator paused: since for
-    /// ever, then, so that no draft of the pause is left behind.
-    pub fn read(text: &str) -> Self {
-        let (by, since) = text.split_once('@').unwrap_or((text, ""));
-        let since = since.parse().ok();
-        let since = since.and_then(|second| Timestamp::from_second(second).ok());
-        Self {
-            by: by.to_owned(),
-            since: since.unwrap_or(Timestamp::UNIX_EPOCH),
-        }
     }
 }
 

@@ -101,7 +101,8 @@ impl Events {
             source: format!("/tenantbilling.io/{}", self.config.owner),
             kind: format!("io.tenantbilling.notice.{}", notice.kind.as_str()),
             subject: &notice.about,
-            time: notice.time.to_string(),
+            // To the second, as statuses and marks have it: the same each time.
+            time: to_the_second(notice.time).to_string(),
             datacontenttype: "application/json",
             data: notice,
         };
@@ -232,6 +233,10 @@ fn judged(status: StatusCode, said: &str) -> Failure {
         408 | 425 | 429 | 500.. => Failure::Later(said),
         _ => Failure::Never(said),
     }
+}
+
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// As Standard Webhooks has it: HMAC-SHA256 over the id, the time and the body.

@@ -13,33 +13,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::eventually;
+use support::paying::{DAY, FEBRUARY, HOUR, TENANT, invoices_of, paying, with_card, world};
 use support::process::Operator;
+use support::webhooks;
 use support::world::{World, id};
 
 use nginx::{Answer, Nginx, Unreachable};
 
-const TENANT: &str = "acme";
+/// When the payment of February's invoice is attempted.
+const FAILS: i64 = FEBRUARY + HOUR;
 /// How long enforcement may lag behind the status.
 const LAG: Duration = Duration::from_secs(1);
-
-async fn world() -> World {
-    let world = World::new().await;
-    let plan = json!({"currency": "usd", "base": {"amount": "99.00", "interval": "Month"}});
-    world.plan_with("pro", plan).await;
-    world
-}
-
-/// Applies the tenant and gives its customer a card; gives the customer's id.
-async fn with_card(world: &World, spec: Value, card: &str) -> String {
-    let mut manifest = world.manifest(TENANT, "pro");
-    let fields = spec.as_object().unwrap().clone();
-    manifest["spec"].as_object_mut().unwrap().extend(fields);
-    world.apply(manifest).await;
-    let tenant = world.reason(TENANT, "PaymentMethodMissing").await;
-    let customer = tenant["status"]["stripe"]["customerId"].as_str().unwrap();
-    world.add_card(customer, card).await;
-    customer.to_owned()
-}
 
 /// Waits until the status has a level, and then asserts that the gateway follows within a second.
 async fn enforced(world: &World, nginx: &Nginx, level: &str, status: u16) -> Answer {
@@ -69,6 +53,46 @@ async fn until(nginx: &Nginx, status: u16) -> Answer {
 
 async fn gateway(world: &World, operators: &[&Operator], unreachable: Unreachable) -> Nginx {
     Nginx::start(operators, &world.tenant_id(TENANT), unreachable).await
+}
+
+#[tokio::test]
+async fn a_tenant_is_out_within_a_second_of_its_day_and_in_within_a_second_of_paying() {
+    let mut world = world().await;
+    let limits = json!({
+        "Full": {"requestsPerMinute": 600}, "Limited": {"requestsPerMinute": 60},
+    });
+    let plan = json!({"currency": "usd", "base": {"amount": "99.00"}, "limits": limits});
+    world.plan_with("pro", plan).await;
+    let secret = webhooks::listen(&mut world);
+    let operator = world.operator().await;
+    webhooks::connect(&world, &operator, &secret).await;
+    let nginx = gateway(&world, &[&operator], Unreachable::FailClosed).await;
+    let (clock, customer) = paying(&world, json!({})).await;
+    enforced(&world, &nginx, "Full", 200).await;
+    world
+        .add_card(&customer, "pm_card_chargeCustomerFail")
+        .await;
+    world.stripe.advance(&clock, FAILS + 60).await;
+    world.stripe.advance(&clock, FAILS + 6 * DAY).await;
+    let limited = enforced(&world, &nginx, "Limited", 200).await;
+    assert_eq!(limited.body["x-tenant-access"], "Limited");
+    assert_eq!(
+        limited.body["x-tenant-limits"],
+        "{\"requestsPerMinute\":60}"
+    );
+
+    world.stripe.advance(&clock, FAILS + 7 * DAY).await;
+    let day_8 = Instant::now();
+    let refused = until(&nginx, 402).await;
+    assert!(day_8.elapsed() < LAG, "out after {:?}", day_8.elapsed());
+    assert_eq!(refused.body["reason"], "PaymentOverdue");
+    let invoice = invoices_of(&world, &customer).await.swap_remove(0);
+    world.stripe.pay_hosted(id(&invoice), "pm_card_visa").await;
+    let paid = Instant::now();
+    let passed = until(&nginx, 200).await;
+    assert!(paid.elapsed() < LAG, "in after {:?}", paid.elapsed());
+    assert_eq!(passed.body["x-tenant-access"], "Full");
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Exim {
         };
         server.certify();
         server.configure();
-        if let Some(user) = server.runs_as() {
+        if let Some(user) = Self::runs_as() {
             let mut own = Command::new("chown");
             own.arg("-R").arg(format!("{user}:{user}")).arg(&server.dir);
             succeed(&mut own);
@@ -64,8 +64,7 @@ impl Exim {
 
     /// Starts it, and waits until it answers.
     pub(crate) async fn run(&mut self) {
-        let user = self
-            .runs_as()
+        let user = Self::runs_as()
             .map(|user| format!("setpriv --reuid={user} --regid={user} --clear-groups --"));
         let script = format!(
             "echo starting; exec {} env LD_PRELOAD=$0/lib/libnss_wrapper.so LD_LIBRARY_PATH=$0/lib \
@@ -139,7 +138,7 @@ impl Exim {
         (self.dir.join("username"), self.dir.join("password"))
     }
 
-    fn runs_as(&self) -> Option<u32> {
+    fn runs_as() -> Option<u32> {
         let id = Command::new("id").arg("-u").output().unwrap();
         (id.stdout.trim_ascii() == b"0").then_some(NOBODY)
     }
@@ -161,7 +160,7 @@ impl Exim {
     }
 
     fn configure(&self) {
-        let (user, group) = match self.runs_as() {
+        let (user, group) = match Self::runs_as() {
             Some(user) => (user.to_string(), user.to_string()),
             None => (said(&["id", "-u"]), said(&["id", "-g"])),
         };

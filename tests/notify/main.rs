@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "also in the functions tests share")]
 
 mod breaking_off;
+mod end_to_end;
 mod events;
 mod exim;
 mod mail;
+mod manifests;
 mod receiver;
 
 #[path = "../support/mod.rs"]
@@ -60,6 +62,29 @@ fn mail_to(
     credentials: Option<(PathBuf, PathBuf)>,
 ) -> Mail {
     let templates = Templates::new(None, "Example Cloud", Arc::new(Metrics::default()));
+    mail_of(templates, port, tls, ca, credentials)
+}
+
+/// The same with templates of a directory; tells how many of them can be used.
+async fn mail_with(
+    directory: Option<PathBuf>,
+    port: u16,
+    tls: Tls,
+    ca: Option<PathBuf>,
+    credentials: Option<(PathBuf, PathBuf)>,
+) -> (Mail, usize) {
+    let templates = Templates::new(directory, "Example Cloud", Arc::new(Metrics::default()));
+    let usable = templates.check().await;
+    (mail_of(templates, port, tls, ca, credentials), usable)
+}
+
+fn mail_of(
+    templates: Templates,
+    port: u16,
+    tls: Tls,
+    ca: Option<PathBuf>,
+    credentials: Option<(PathBuf, PathBuf)>,
+) -> Mail {
     let config = SmtpConfig {
         server: format!("localhost:{port}").parse().unwrap(),
         tls,

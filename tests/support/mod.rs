@@ -7,6 +7,7 @@
 //! | [`sandbox`] | the Stripe stand-in as a process, with a client for its two APIs |
 //! | [`kstatus`] | the rules every status ever written must keep |
 //! | [`paying`] | a tenant that pays, on a test clock |
+//! | [`webhooks`] | an operator that hears by webhooks |
 //! | [`world`] | all of these together for one test, with the verbs a test speaks in |
 //!
 //! A failing helper fails the test that called it, so helpers panic instead of returning errors.
@@ -25,6 +26,7 @@ pub(crate) mod kstatus;
 pub(crate) mod paying;
 pub(crate) mod process;
 pub(crate) mod sandbox;
+pub(crate) mod webhooks;
 pub(crate) mod world;
 
 /// How long [`eventually`] tries. Far longer than anything takes on an idle machine.

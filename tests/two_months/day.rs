@@ -1,6 +1,6 @@
 //! A day: what customers do, the clock that moves, and where everybody must be afterwards.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::Stage;
 use super::customers::Tenant;
 use super::model::{self, Place, Records, STAGES};
+use super::told::{self, Receiver};
 
 /// How long the operator may take for a day. Far longer than it does.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Of so many days one sees the operator killed.
 const KILLED_EVERY: u8 = 12;
 /// Between two looks at everybody.
@@ -35,8 +36,10 @@ pub(crate) struct Course {
     records: Records,
     /// Where each tenant was seen last.
     seen: HashMap<String, Place>,
-    /// Every stage that was in force for an invoice.
-    told: BTreeSet<(String, String)>,
+    /// Every stage that was in force at the end of a day, and what of that is to be told by now.
+    told: BTreeSet<told::Stage>,
+    /// The furthest stage that an invoice had reached at the end of a day.
+    reached: BTreeMap<String, usize>,
     kills: usize,
 }
 
@@ -48,6 +51,7 @@ impl Course {
             rng,
             seen: HashMap::new(),
             told: BTreeSet::new(),
+            reached: BTreeMap::new(),
             kills: 0,
         }
     }
@@ -64,7 +68,7 @@ impl Course {
         let mut kill = self.kill();
         if kill == Kill::Before {
             stage.disable_endpoint().await;
-            stage.kill();
+            stage.kill().await;
         }
         stage.world.stripe.advance(&stage.clock, now).await;
         if kill == Kill::Before {
@@ -93,19 +97,45 @@ impl Course {
             if let Kill::After(enough) = kill
                 && self.tenants.len() - astray.len() >= enough
             {
-                stage.kill();
+                stage.kill().await;
                 stage.start().await;
                 self.kills += 1;
                 kill = Kill::No;
             } else if astray.is_empty() && touched == 0 {
+                break;
+            }
+            let complaint = || self.complaint(&astray, now);
+            assert!(Instant::now() < deadline, "day {day}: {}", complaint());
+            tokio::time::sleep(POLL).await;
+        }
+        self.note_stages(now);
+        loop {
+            let lacking = stage.receiver.lacks(&self.told);
+            if lacking.is_empty() {
                 return;
             }
             assert!(
                 Instant::now() < deadline,
-                "day {day}: {}",
-                self.complaint(&astray, now)
+                "day {day}: nobody was told of {lacking:?}"
             );
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Notes which stages are in force at the end of a day.
+    fn note_stages(&mut self, now: i64) {
+        for tenant in &self.tenants {
+            for bill in self.records.late(&tenant.customer, now) {
+                let stage = model::reached(&bill, now);
+                let furthest = self.reached.entry(bill.invoice).or_default();
+                *furthest = stage.max(*furthest);
+            }
+            let dunning = self.seen[&tenant.name].dunning.as_ref();
+            let in_force =
+                dunning.and_then(|(stage, invoice)| Some((invoice, model::rank(stage)?)));
+            if let Some((invoice, stage)) = in_force {
+                self.told.insert((invoice.clone(), stage));
+            }
         }
     }
 
@@ -133,20 +163,14 @@ impl Course {
     /// While the same invoice decides, no stage is skipped or taken back.
     fn follow(&mut self, at: usize, is: Place) {
         let tenant = &self.tenants[at];
-        let rank = |stage: &str| STAGES.iter().position(|(name, _)| *name == stage);
         let before = self.seen.insert(tenant.name.clone(), is.clone());
-        if let Some((stage, invoice)) = &is.dunning
-            && rank(stage).is_some()
-        {
-            self.told.insert((invoice.clone(), stage.clone()));
-        }
         let (Some((was, invoice)), Some((stage, same))) =
             (before.and_then(|before| before.dunning), &is.dunning)
         else {
             return;
         };
         // Which stage a promise that was not kept ends in is for the days to say.
-        let (Some(was), Some(rank)) = (rank(&was), rank(stage)) else {
+        let (Some(was), Some(rank)) = (model::rank(&was), model::rank(stage)) else {
             return;
         };
         if invoice == *same {
@@ -170,12 +194,14 @@ impl Course {
         astray.iter().map(of).collect::<Vec<_>>().join("\n")
     }
 
-    /// A simulation in which nothing happens proves nothing.
-    pub(crate) fn assert_eventful(&self) {
-        for (stage, _) in STAGES {
-            let reached = self.told.iter().filter(|(_, told)| told == stage).count();
-            assert!(reached >= 10, "{stage} was reached {reached} times");
+    /// Everything was told once, and there was a lot to be told: a simulation in which nothing happens
+    /// proves nothing.
+    pub(crate) fn assert_told(&self, receiver: &Receiver) {
+        for (rank, (stage, _)) in STAGES.iter().enumerate() {
+            let times = self.told.iter().filter(|(_, told)| *told == rank).count();
+            assert!(times >= 10, "{stage} was reached {times} times");
         }
         assert!(self.kills > 0, "the operator was never killed");
+        receiver.assert_exact(&self.reached, self.kills);
     }
 }

@@ -11,6 +11,7 @@
 mod customers;
 mod day;
 mod model;
+mod told;
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,7 +20,11 @@ use std::fs;
 
 use fastrand::Rng;
 use futures::stream::{self, StreamExt as _};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use support::control_plane::{ControlPlane, SYSTEM_NAMESPACE};
 use support::eventually;
 use support::paying::{DAY, START};
 use support::process::{Operator, scratch};
@@ -27,6 +32,7 @@ use support::world::{World, id, is_current};
 
 use crate::customers::{Habit, Tenant};
 use crate::day::Course;
+use crate::told::Receiver;
 
 const TENANTS: usize = 200;
 const DAYS: i64 = 61;
@@ -40,20 +46,26 @@ struct Stage {
     operator: Option<Operator>,
     /// The endpoint of its webhooks in Stripe.
     endpoint: String,
+    /// Where it tells people.
+    receiver: Receiver,
 }
 
 impl Stage {
     async fn new() -> Self {
         let mut world = World::new().await;
-        // With this many customers who do not pay, the breaker would hold, rightly.
+        let receiver = Receiver::start().await;
         let flags = [
+            // With this many customers who do not pay, the breaker would hold, rightly.
             ("--max-restricted-percent", "100"),
             ("--resync-seconds", "86400"),
+            ("--access-configmaps", "off"),
+            ("--notify-url", &receiver.url),
         ];
         for (flag, value) in flags {
             world.options = world.options.flag(flag, value);
         }
-        world.options.set_flag("--lease-duration-seconds", "4");
+        // Longer than a busy machine lets a replica wait.
+        world.options.set_flag("--lease-duration-seconds", "60");
         let plan = json!({
             "currency": "usd",
             "base": {"amount": "99.00", "interval": "Month"},
@@ -74,6 +86,7 @@ impl Stage {
         let clock = world.stripe.test_clock(START).await;
         let mut stage = Self {
             endpoint: id(&endpoint).to_owned(),
+            receiver,
             world,
             clock,
             operator: None,
@@ -99,10 +112,17 @@ impl Stage {
         self.world.stripe.post(&path, &endpoint).await;
     }
 
-    /// Kills the operator.
-    fn kill(&mut self) {
+    /// Kills the operator, and has its lease be over.
+    async fn kill(&mut self) {
         if let Some(operator) = self.operator.take() {
             operator.kill();
+            let admin = ControlPlane::shared().await.admin().await;
+            let leases: Api<Lease> = Api::namespaced(admin, SYSTEM_NAMESPACE);
+            let lease = &self.world.options.lease_name;
+            leases
+                .delete(lease, &DeleteParams::default())
+                .await
+                .unwrap();
         }
     }
 
@@ -177,6 +197,6 @@ async fn whatever_customers_do_for_two_months_every_tenant_is_every_day_where_it
             .live_through(&mut stage, day, START + day * DAY)
             .await;
     }
-    course.assert_eventful();
+    course.assert_told(&stage.receiver);
     stage.world.finish().await;
 }

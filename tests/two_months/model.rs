@@ -49,8 +49,13 @@ impl fmt::Display for Place {
     }
 }
 
+/// The number of a stage.
+pub(crate) fn rank(stage: &str) -> Option<usize> {
+    STAGES.iter().position(|(name, _)| *name == stage)
+}
+
 /// The stage of a bill, by number.
-fn reached(bill: &Bill, now: i64) -> usize {
+pub(crate) fn reached(bill: &Bill, now: i64) -> usize {
     let hours = (now - bill.since).div_euclid(HOUR);
     STAGES
         .iter()

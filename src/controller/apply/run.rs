@@ -205,6 +205,10 @@ impl<'a> Run<'a> {
     /// A payment that was refused, now or when the same was tried a moment before a crash.
     async fn refused(&mut self, step: &Step, error: &stripe::Error) -> Result<(), Error> {
         self.read_again(Some(step)).await?;
+        // The customer was faster, or Stripe's own attempt.
+        if error.code.as_deref() == Some("invoice_already_paid") {
+            return Ok(());
+        }
         tracing::warn!(tenant = self.key().tenant, %step, %error, "payment refused");
         let note = format!("{step}: {error}");
         let object = self.tenant.object.as_ref();

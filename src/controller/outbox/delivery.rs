@@ -13,11 +13,11 @@ use crate::converge::notice::{Channel, Mark, Sending};
 use crate::notify::{Failure, Outcome};
 
 /// Between attempts to reach Stripe.
-const STRIPE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+const STRIPE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// Between attempts that a mail server did not take, which cost two requests to Stripe each.
-const MAIL: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
+const MAIL: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// Between attempts that a receiver of events did not take, which cost none.
-const EVENTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(10));
+const EVENTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 /// How often a mark is read again because somebody else may have written it. More than the keys that
 /// differ by count, so that one is left which nobody used before.
 const READINGS: u32 = 6;
@@ -33,6 +33,9 @@ impl Outbox {
         let left = match self.advance(job, world, shutdown).await {
             Ok(left) | Err(left) => left,
         };
+        if let Left::Failed { message, .. } = &left {
+            tracing::warn!(notice = id, message, "a notice is put off");
+        }
         let change = {
             let mut entries = self.lock();
             let change = entries.leave(&id, left.clone(), Instant::now());

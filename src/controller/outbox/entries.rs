@@ -94,40 +94,47 @@ pub(super) enum Left {
 /// What is in the outbox, by the id of the notice.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    entries: HashMap<String, Entry>,
+    by_id: HashMap<String, Entry>,
     due: BTreeSet<(Instant, String)>,
     by_owner: HashMap<Owner, HashSet<String>>,
 }
 
 impl Entries {
-    /// Takes in what is unsent, and forgets what is not offered any more.
-    pub(super) fn offer(&mut self, owner: &Owner, unsent: Vec<Due>, now: Instant) {
+    /// Takes in what is unsent, and forgets what is not offered any more. Says whether there is
+    /// anything else than before.
+    pub(super) fn offer(&mut self, owner: &Owner, unsent: Vec<Due>, now: Instant) -> Change {
+        let mut change = Change::None;
         let known = self.by_owner.get(owner).cloned().unwrap_or_default();
         for id in &known {
-            if let Some(entry) = self.entries.get_mut(id) {
+            if let Some(entry) = self.by_id.get_mut(id) {
                 entry.wanted = unsent.iter().any(|offered| offered.notice.id == *id);
             }
         }
         for offered in unsent {
             let id = offered.notice.id.clone();
-            if let Some(entry) = self.entries.get_mut(&id) {
+            if let Some(entry) = self.by_id.get_mut(&id) {
                 entry.offered = offered;
                 continue;
             }
+            change = Change::Some;
             self.due.insert((now, id.clone()));
             let ids = self.by_owner.entry(owner.clone()).or_default();
             ids.insert(id.clone());
-            self.entries.insert(id, Entry::new(owner, offered, now));
+            self.by_id.insert(id, Entry::new(owner, offered, now));
         }
         for id in known {
             self.forget_if_unwanted(&id);
+            if !self.by_id.contains_key(&id) {
+                change = Change::Some;
+            }
         }
+        change
     }
 
     /// What is known of a tenant's notices.
     pub(super) fn statuses(&self, owner: &Owner) -> Vec<NoticeStatus> {
         let ids = self.by_owner.get(owner).into_iter().flatten();
-        let entries = ids.filter_map(|id| self.entries.get(id));
+        let entries = ids.filter_map(|id| self.by_id.get(id));
         let mut statuses: Vec<NoticeStatus> = entries.filter_map(Entry::status).collect();
         statuses.sort_by(|one, other| {
             let order = |status: &NoticeStatus| (status.since.0, status.kind);
@@ -140,7 +147,7 @@ impl Entries {
 
     /// How many are to be delivered.
     pub(super) fn pending(&self) -> usize {
-        let entries = self.entries.values();
+        let entries = self.by_id.values();
         entries
             .filter(|entry| entry.progress != Progress::Ended)
             .count()
@@ -153,7 +160,7 @@ impl Entries {
                 return (None, Some(at));
             }
             self.due.remove(&(at, id.clone()));
-            if let Some(entry) = self.entries.get_mut(&id) {
+            if let Some(entry) = self.by_id.get_mut(&id) {
                 entry.progress = Progress::Running;
                 return (Some(entry.job()), None);
             }
@@ -163,12 +170,12 @@ impl Entries {
 
     /// Whether a notice is still to be told. Asked before it is begun.
     pub(super) fn is_wanted(&self, id: &str) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.wanted)
+        self.by_id.get(id).is_some_and(|entry| entry.wanted)
     }
 
     /// Remembers what became of a channel, before anything else can happen.
     pub(super) fn remember(&mut self, id: &str, channel: Channel, told: Option<Told>) {
-        if let Some(entry) = self.entries.get_mut(id) {
+        if let Some(entry) = self.by_id.get_mut(id) {
             entry.told.retain(|(known, _)| *known != channel);
             entry.told.extend(told.map(|told| (channel, told)));
         }
@@ -176,14 +183,14 @@ impl Entries {
 
     /// Notes whether the mark on the carrier says less than this process knows.
     pub(super) fn owes(&mut self, id: &str, owing: Owing) {
-        if let Some(entry) = self.entries.get_mut(id) {
+        if let Some(entry) = self.by_id.get_mut(id) {
             entry.owing = owing == Owing::Something;
         }
     }
 
     /// A worker is done with a notice for now. Says whether what the status shows of it has changed.
     pub(super) fn leave(&mut self, id: &str, left: Left, now: Instant) -> Change {
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.by_id.get_mut(id) else {
             return Change::None;
         };
         let before = (entry.shown(), entry.message.clone());
@@ -220,7 +227,7 @@ impl Entries {
 
     /// A channel can be reached again: what waited for it has its turn.
     pub(super) fn release(&mut self, channel: Channel, now: Instant) {
-        for (id, entry) in &mut self.entries {
+        for (id, entry) in &mut self.by_id {
             if matches!(&entry.progress, Progress::Parked(channels) if channels.contains(&channel))
             {
                 entry.progress = Progress::Due(now);
@@ -232,7 +239,7 @@ impl Entries {
     /// A channel can still not be reached, for this reason. Gives those for whom that is new.
     pub(super) fn explain(&mut self, channel: Channel, message: &str) -> Vec<Owner> {
         let mut owners = HashSet::new();
-        for entry in self.entries.values_mut() {
+        for entry in self.by_id.values_mut() {
             let waits = matches!(&entry.progress, Progress::Parked(channels) if channels.contains(&channel));
             if waits && entry.message.as_deref() != Some(message) {
                 entry.message = Some(message.to_owned());
@@ -246,10 +253,10 @@ impl Entries {
     fn forget_if_unwanted(&mut self, id: &str) {
         let is_over =
             |entry: &Entry| !entry.wanted && !entry.owing && entry.progress != Progress::Running;
-        if !self.entries.get(id).is_some_and(is_over) {
+        if !self.by_id.get(id).is_some_and(is_over) {
             return;
         }
-        let Some(entry) = self.entries.remove(id) else {
+        let Some(entry) = self.by_id.remove(id) else {
             return;
         };
         if let Progress::Due(at) = entry.progress {
@@ -271,7 +278,7 @@ pub(super) enum Owing {
     Something,
 }
 
-/// Whether what the status shows has changed.
+/// Whether something has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     None,

@@ -83,12 +83,11 @@ fn one(sources: &Sources, words: &Words, name: &str) -> (Result<String, String>,
 
 /// The layout that a template is inside of. One of the user's may show what a built-in one lacks.
 fn layout_of(name: &str) -> Option<&'static str> {
-    if name.ends_with(".subject.txt") {
-        None
-    } else if name.ends_with(".txt") {
-        Some("layout.txt")
-    } else {
-        Some("layout.html")
+    let (_, suffix) = name.split_once('.')?;
+    match suffix {
+        "txt" => Some("layout.txt"),
+        "html" => Some("layout.html"),
+        _ => None,
     }
 }
 

@@ -63,7 +63,7 @@ async fn live(mail: Vec<Answer>, events: Vec<Answer>, fails: Vec<Fails>, ends: V
         assert!(operator.mail.taken() <= 1);
     }
     operator.restart(None);
-    let week = Duration::from_hours(7 * 24);
+    let week = Duration::from_secs(7 * 24 * 3600);
     let statuses = operator.settle(&warning(), week).await;
     assert!(operator.mail.taken() <= 1, "mailed twice");
     let mark = operator.stripe.mark(NoticeKind::Warning);
