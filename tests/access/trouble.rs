@@ -77,6 +77,8 @@ async fn a_replica_that_cannot_watch_tells_what_it_knew_last_and_that_it_is_fail
     // Another one leads, which would end without the API server.
     let leader = world.operator().await;
     until_metric(&leader, "tenant_billing_leader", 1.0).await;
+    // Its first look has to be over, or it would write over what is granted below.
+    world.stalled("acme", "PlanNotFound").await;
     let mut options = world.options.clone();
     options.kubeconfig = scratch("kubeconfig");
     fs::write(&options.kubeconfig, config.to_string()).unwrap();

@@ -194,6 +194,8 @@ async fn any_replica_answers_and_without_one_the_gateway_does_as_it_was_told() {
     let open = gateway(&world, &replicas, Unreachable::FailOpen).await;
     let closed = gateway(&world, &replicas, Unreachable::FailClosed).await;
     world.apply(world.manifest(TENANT, "missing")).await;
+    // The first look has to be over, or it would write over this.
+    world.stalled(TENANT, "PlanNotFound").await;
     let access = json!({"level": "Suspended", "reason": "Unpaid", "since": "2026-01-01T00:00:00Z"});
     world
         .overwrite_status(TENANT, json!({"access": access}))
