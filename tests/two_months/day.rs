@@ -163,17 +163,17 @@ impl Course {
     /// While the same invoice decides, no stage is skipped or taken back.
     fn follow(&mut self, at: usize, is: Place) {
         let tenant = &self.tenants[at];
-        let before = self.seen.insert(tenant.name.clone(), is.clone());
-        let (Some((was, invoice)), Some((stage, same))) =
-            (before.and_then(|before| before.dunning), &is.dunning)
-        else {
+        let now = is.dunning.clone();
+        let before = self.seen.insert(tenant.name.clone(), is);
+        let before = before.and_then(|before| before.dunning);
+        let (Some((was, invoice)), Some((stage, same))) = (before, now) else {
             return;
         };
         // Which stage a promise that was not kept ends in is for the days to say.
-        let (Some(was), Some(rank)) = (model::rank(&was), model::rank(stage)) else {
+        let (Some(was), Some(rank)) = (model::rank(&was), model::rank(&stage)) else {
             return;
         };
-        if invoice == *same {
+        if invoice == same {
             assert!(
                 rank == was || rank == was + 1,
                 "{}: from {} to {stage} for {invoice}",

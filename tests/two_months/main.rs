@@ -179,7 +179,7 @@ impl Stage {
 
 fn seed() -> u64 {
     match std::env::var("TWO_MONTHS_SEED") {
-        Ok(seed) => seed.parse().expect("TWO_MONTHS_SEED is a number"),
+        Ok(seed) => seed.parse().unwrap(),
         Err(_) => fastrand::u64(..),
     }
 }
