@@ -198,3 +198,33 @@ async fn every_request_about_what_is_owed_and_disputed_is_one_that_stripe_docume
     }
     world.finish().await;
 }
+
+/// The marks of what people were told, on everything that carries some.
+#[test]
+fn every_mark_of_a_notice_is_a_request_that_stripe_documents() {
+    use tenant_billing::api::NoticeKind;
+    use tenant_billing::converge::notice::{Carrier, Channel, Mark, Sending};
+    use tenant_billing::stripe::{NoticeMark, for_notice_mark};
+    let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let begun = Mark::default().with(Channel::Mail, Some(Sending::Begun(at)));
+    for carrier in [
+        Carrier::Invoice("in_1".into()),
+        Carrier::Subscription("sub_1".into()),
+        Carrier::Customer("cus_1".into()),
+        Carrier::Dispute("du_1".into()),
+    ] {
+        for (before, after) in [(&Mark::default(), &begun), (&begun, &Mark::default())] {
+            let mark = NoticeMark {
+                carrier: &carrier,
+                kind: NoticeKind::Warning,
+                before,
+                after,
+            };
+            let request = for_notice_mark(&mark).unwrap();
+            let path = format!("/v1{}", request.path);
+            let body = request.body.unwrap();
+            let verdict = openapi::openapi().check_request("POST", &path, &body);
+            assert_eq!(verdict, Ok(()), "{path} {body}");
+        }
+    }
+}

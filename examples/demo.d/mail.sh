@@ -13,7 +13,7 @@ start_mail() {
   MAIL=$(mktemp -d "${TMPDIR:-/tmp}/tenant-billing-mail.XXXXXX")
   mkdir "$MAIL/bin" "$MAIL/lib" "$MAIL/spool" "$MAIL/log" "$MAIL/mail"
   cp "$exim" "$MAIL/bin/exim4"
-  find "$root/usr/lib" -maxdepth 2 -type f -exec cp {} "$MAIL/lib" \;
+  find -L "$root/usr/lib" -maxdepth 2 -type f -exec cp {} "$MAIL/lib" \;
   uid=$(id -u) gid=$(id -g)
   if ((uid == 0)); then
     uid=61234 gid=61234

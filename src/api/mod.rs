@@ -112,7 +112,7 @@ pub mod metadata {
     pub const HELD_BY: &str = "tenantbilling_held_by";
     /// Begins the keys under which objects carry what people were told about them: the rest is the
     /// kind of notice.
-    pub const NOTICE_PREFIX: &str = "tenantbilling_notice_";
+    pub const NOTICE_PREFIX: &str = "tenantbilling_told_";
 }
 
 /// The definitions of both kinds, in the order in which they are to be applied.

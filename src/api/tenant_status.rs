@@ -92,8 +92,8 @@ pub struct TenantBillingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// `Ready`, `PaymentMethodReady`, `PaymentCurrent`, `Disputed`, `Drifted`, and `Reconciling` or `Stalled`
-    /// while they hold.
+    /// `Ready`, `PaymentMethodReady`, `PaymentCurrent`, `Disputed`, `Drifted`, and `Reconciling`, `Stalled` or
+    /// `EnforcementHeld` while they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

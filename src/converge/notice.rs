@@ -5,7 +5,7 @@
 //! telling anybody twice.
 //!
 //! ```text
-//! tenantbilling_notice_warning = "mail:sent@1767225600 events:sending@1767225600 by:3f9a1c04"
+//! tenantbilling_told_warning = "mail:sent@1767225600 events:sending@1767225600 by:3f9a1c04"
 //! ```
 
 mod due;
@@ -307,6 +307,14 @@ mod tests {
         Timestamp::from_second(at).unwrap()
     }
 
+    /// Stripe takes keys of up to 40 characters, and values of up to 500.
+    #[test]
+    fn every_mark_fits_into_metadata() {
+        for kind in NoticeKind::ALL {
+            assert!(key(kind).len() <= 40, "{}", key(kind));
+        }
+    }
+
     #[test]
     fn a_mark_is_read_as_it_was_written() {
         let mark = Mark {
@@ -341,9 +349,9 @@ mod tests {
     fn marks_are_found_by_kind_and_occasion() {
         let metadata = [
             ("tenantbilling_owner", "default"),
-            ("tenantbilling_notice_warning", "mail:sent@6"),
-            ("tenantbilling_notice_trial_ending", "of:9 mail:sent@6"),
-            ("tenantbilling_notice_unheard", "mail:sent@6"),
+            ("tenantbilling_told_warning", "mail:sent@6"),
+            ("tenantbilling_told_trial_ending", "of:9 mail:sent@6"),
+            ("tenantbilling_told_unheard", "mail:sent@6"),
         ];
         let marks = Marks::read(metadata);
         let sent = |kind, occasion| marks.of(kind, occasion).of(Channel::Mail).is_some();

@@ -66,7 +66,7 @@ pub struct Customer {
     pub tax_location: Option<TaxLocation>,
     /// The clock the customer lives on.
     pub test_clock: Option<String>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 
@@ -299,7 +299,7 @@ pub struct Subscription {
     pub default_payment_method: Option<String>,
     /// The clock it lives on.
     pub test_clock: Option<String>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 

@@ -58,23 +58,23 @@ pub(super) struct MetadataView {
     #[serde(rename = "tenantbilling_held_by")]
     held_by: Option<String>,
     // One field per kind of notice: the derive knows neither maps of the rest nor prefixes.
-    #[serde(rename = "tenantbilling_notice_trial_ending")]
+    #[serde(rename = "tenantbilling_told_trial_ending")]
     trial_ending: Option<String>,
-    #[serde(rename = "tenantbilling_notice_payment_method_needed")]
+    #[serde(rename = "tenantbilling_told_payment_method_needed")]
     payment_method_needed: Option<String>,
-    #[serde(rename = "tenantbilling_notice_reminder")]
+    #[serde(rename = "tenantbilling_told_reminder")]
     reminder: Option<String>,
-    #[serde(rename = "tenantbilling_notice_warning")]
+    #[serde(rename = "tenantbilling_told_warning")]
     warning: Option<String>,
-    #[serde(rename = "tenantbilling_notice_limited")]
+    #[serde(rename = "tenantbilling_told_limited")]
     limited: Option<String>,
-    #[serde(rename = "tenantbilling_notice_suspended")]
+    #[serde(rename = "tenantbilling_told_suspended")]
     suspended: Option<String>,
-    #[serde(rename = "tenantbilling_notice_reactivated")]
+    #[serde(rename = "tenantbilling_told_reactivated")]
     reactivated: Option<String>,
-    #[serde(rename = "tenantbilling_notice_action_required")]
+    #[serde(rename = "tenantbilling_told_action_required")]
     action_required: Option<String>,
-    #[serde(rename = "tenantbilling_notice_dispute")]
+    #[serde(rename = "tenantbilling_told_dispute")]
     dispute: Option<String>,
 }
 

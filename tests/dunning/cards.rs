@@ -28,10 +28,10 @@ async fn a_card_that_is_only_attached_becomes_the_default_and_pays() {
     let _operator = world.operator().await;
     let (_, customer, _) = failing(&world, json!({})).await;
     stage(&world, Some("Reminder")).await;
-    let attach = format!("/v1/payment_methods/pm_card_visa/attach");
+    let attach = "/v1/payment_methods/pm_card_visa/attach";
     let card = world
         .stripe
-        .dashboard(&attach, json!({"customer": customer}))
+        .dashboard(attach, json!({"customer": customer}))
         .await;
     stage(&world, None).await;
     let found = world.stripe.get(&format!("/v1/customers/{customer}")).await;

@@ -86,7 +86,7 @@ async fn marked(world: &World, invoice: &str, kind: &str, text: &str) {
     let path = format!("/v1/invoices/{invoice}");
     eventually(&format!("{kind} marked {text}"), async || {
         let invoice = world.stripe.get(&path).await;
-        let mark = &invoice["metadata"][format!("tenantbilling_notice_{kind}")];
+        let mark = &invoice["metadata"][format!("tenantbilling_told_{kind}")];
         if mark.as_str().is_some_and(|mark| mark.contains(text)) {
             Ok(())
         } else {
@@ -287,19 +287,51 @@ async fn an_address_that_does_not_exist_is_refused_and_tried_again_when_the_mark
     world.ready(TENANT).await;
     let invoice = fail(&world, &clock, &customer).await;
     let message = shows(&world, "Reminder", "Refused").await;
-    assert!(
-        message.contains("tenantbilling_notice_reminder"),
-        "{message}"
-    );
+    assert!(message.contains("tenantbilling_told_reminder"), "{message}");
     marked(&world, &invoice, "reminder", "mail:refused@").await;
     told_once(&world, "Warning", "NoticeRefused").await;
     let somebody = json!({"customer": {"name": "Acme Inc", "email": "billing@acme.example"}});
     world.edit(TENANT, somebody).await;
     let path = format!("/v1/invoices/{invoice}");
-    let without = [("metadata[tenantbilling_notice_reminder]", "events:sent@5")];
+    let without = [("metadata[tenantbilling_told_reminder]", "events:sent@5")];
     world.stripe.post(&path, &without).await;
     mailed(&server, "reminder").await;
     shows_none(&world).await;
     assert_eq!(receiver.events("reminder").await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_dispute_is_told_to_those_who_run_the_operator_and_noted_on_the_dispute() {
+    let server = Exim::start().await;
+    let receiver = Receiver::start().await;
+    let world = telling(&server, &receiver).await;
+    let operator = world.operator().await;
+    let (_, customer) = paying(&world, json!({})).await;
+    let dispute = world.stripe.open_dispute(&customer, "needs_response").await;
+    mailed(&server, "dispute").await;
+    let to = server.arrived().swap_remove(0);
+    let to = MessageParser::default()
+        .parse(&to)
+        .unwrap()
+        .to()
+        .unwrap()
+        .clone();
+    assert_eq!(to.first().unwrap().address(), Some("ops@cloud.example"));
+    let path = format!("/v1/disputes/{}", id(&dispute));
+    eventually("the dispute is marked", async || {
+        let metadata = world.stripe.get(&path).await["metadata"].clone();
+        match metadata["tenantbilling_told_dispute"].as_str() {
+            Some(mark) if mark.contains("mail:sent@") => Ok(()),
+            _ => Err(format!("the metadata are {metadata}")),
+        }
+    })
+    .await;
+    assert_eq!(receiver.events("dispute").await.len(), 1);
+    operator.terminate().await;
+    let _operator = world.operator().await;
+    world.look_again(TENANT).await;
+    shows_none(&world).await;
+    assert_eq!(mails(&server), BTreeMap::from([("dispute".to_owned(), 1)]));
     world.finish().await;
 }

@@ -33,6 +33,9 @@ impl Outbox {
         let left = match self.advance(job, world, shutdown).await {
             Ok(left) | Err(left) => left,
         };
+        if let Left::Failed { message, .. } = &left {
+            tracing::warn!(notice = id, message, "a notice is put off");
+        }
         let change = {
             let mut entries = self.lock();
             let change = entries.leave(&id, left.clone(), Instant::now());

@@ -59,10 +59,16 @@ pub(super) fn seen(
         before: recorded,
         after: &after,
         now: converged.now,
-        wall: Timestamp::now(),
+        wall: this_second(),
     });
     after.notices = context.outbox.offer(&tenant.reference(), due);
     after
+}
+
+/// Now, as a status has it.
+fn this_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// The status after a look that did not come as far as Stripe.

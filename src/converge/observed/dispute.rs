@@ -25,7 +25,7 @@ pub struct Dispute {
     pub created: Timestamp,
     /// By when evidence has to be submitted.
     pub evidence_due_by: Option<Timestamp>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 

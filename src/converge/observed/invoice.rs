@@ -50,7 +50,7 @@ pub struct Invoice {
     pub tried: Option<String>,
     /// The operator keeps it from being collected (`tenantbilling_held_by`).
     pub held: Option<HoldMark>,
-    /// What people were told about it (`tenantbilling_notice_…`).
+    /// What people were told about it (`tenantbilling_told_…`).
     pub notices: Marks,
 }
 

@@ -27,7 +27,7 @@ async fn a_mark_that_was_written_is_in_the_mirror_at_once() {
     let after = before.with(Channel::Mail, Some(sent));
     let marked = dispute("du_1", "cus_a", "needs_response").replacen(
         '{',
-        r#"{"metadata":{"tenantbilling_notice_dispute":"mail:sent@5"},"#,
+        r#"{"metadata":{"tenantbilling_told_dispute":"mail:sent@5"},"#,
         1,
     );
     shelf.lock().unwrap().disputes[0].1 = marked;

@@ -149,7 +149,7 @@ async fn what_is_refused_for_good_is_noted_and_not_tried_again() {
     assert_eq!(statuses.len(), 1);
     assert_eq!(statuses[0].state, NoticeState::Refused);
     let message = statuses[0].message.as_deref().unwrap();
-    assert!(message.contains("tenantbilling_notice_warning off the metadata of in_1"));
+    assert!(message.contains("tenantbilling_told_warning off the metadata of in_1"));
     operator.restart(None);
     assert_eq!(operator.settle(&warning(), DAY).await, statuses);
     assert_eq!(operator.mail.deliveries(), 1);

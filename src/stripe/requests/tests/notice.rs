@@ -57,7 +57,7 @@ fn a_mark_is_written_where_its_notice_is_about_and_leaves_other_metadata_alone()
         };
         let (sent_to, body) = shown(&for_notice_mark(&mark).unwrap());
         assert_eq!(sent_to, format!("POST /{target}"));
-        let text = "metadata[tenantbilling_notice_warning]=mail:sending@5 by:3f9a";
+        let text = "metadata[tenantbilling_told_warning]=mail:sending@5 by:3f9a";
         assert_eq!(body, [&format!("expand[0]={expanded}"), text]);
     }
 }
@@ -75,7 +75,7 @@ fn a_mark_without_a_word_is_taken_away() {
         },
     };
     let (_, body) = shown(&for_notice_mark(&mark).unwrap());
-    assert_eq!(body[1], "metadata[tenantbilling_notice_warning]=");
+    assert_eq!(body[1], "metadata[tenantbilling_told_warning]=");
 }
 
 #[test]
