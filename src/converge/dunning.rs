@@ -29,6 +29,8 @@ use super::observed::{
 use crate::api::{AccessLevel, DunningStage};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Stripe attempts a payment when it finalises the invoice. Later than this it is late.
+const ATTEMPTED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where a tenant stands that has not paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +138,7 @@ fn overdue<'a>(
         .iter()
         .filter(|invoice| invoice.subscription.as_ref() == Some(&subscription.id));
     let late = own.filter_map(|invoice| {
-        let since = overdue_since(invoice, now)?;
+        let since = overdue_since(subscription, invoice, now)?;
         let hopeless = subscription.status == SubscriptionStatus::Unpaid
             || invoice.status == InvoiceStatus::Uncollectible;
         let given_up = if hopeless { GivenUp::Yes } else { GivenUp::No };
@@ -149,8 +151,12 @@ fn overdue<'a>(
     late.collect()
 }
 
-/// Since when an invoice is overdue; `None` while it isn't.
-pub fn overdue_since(invoice: &Invoice, now: Timestamp) -> Option<Timestamp> {
+/// Since when an invoice of a subscription is overdue; `None` while it isn't.
+pub fn overdue_since(
+    subscription: &Subscription,
+    invoice: &Invoice,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let owed = matches!(
         invoice.status,
         InvoiceStatus::Open | InvoiceStatus::Uncollectible
@@ -162,13 +168,26 @@ pub fn overdue_since(invoice: &Invoice, now: Timestamp) -> Option<Timestamp> {
     if let Some(due) = invoice.due_date {
         return (due <= now).then_some(due);
     }
-    let attempted = invoice.attempted || invoice.attempt_count > 0;
+    // Whether it counts as an attempt that there was nothing to charge is not documented. That the
+    // subscription is past due says enough, once an attempt has had its time.
+    let passed_over = passed_over_at(subscription, invoice).is_some_and(|at| at <= now);
+    let attempted = invoice.attempted || invoice.attempt_count > 0 || passed_over;
     // The bank takes its time with the first attempt.
     let in_flight = invoice.awaits == Awaits::Processing && invoice.attempt_count <= 1;
     (attempted && !in_flight).then(|| invoice.finalized.unwrap_or(invoice.created))
 }
 
-/// When an invoice becomes overdue although nothing happens: its due date.
+/// When an invoice that is charged automatically, and has not been, counts as having failed all the same.
+fn passed_over_at(subscription: &Subscription, invoice: &Invoice) -> Option<Timestamp> {
+    let late = matches!(
+        subscription.status,
+        SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
+    );
+    let charged = late && invoice.due_date.is_none() && invoice.auto_advance;
+    Some(invoice.finalized.filter(|_| charged)? + ATTEMPTED_WITHIN)
+}
+
+/// When an invoice becomes overdue although nothing happens: its due date, mostly.
 pub fn next_overdue(
     subscription: &Subscription,
     invoices: &[Invoice],
@@ -178,7 +197,10 @@ pub fn next_overdue(
         .iter()
         .filter(|invoice| invoice.subscription.as_ref() == Some(&subscription.id))
         .filter(|invoice| invoice.status == InvoiceStatus::Open)
-        .filter_map(|invoice| invoice.due_date)
+        .filter_map(|invoice| {
+            let passed_over = || passed_over_at(subscription, invoice);
+            invoice.due_date.or_else(passed_over)
+        })
         .filter(|due| *due > now)
         .min()
 }

@@ -12,10 +12,12 @@ use super::world::World;
 pub(crate) fn listen(world: &mut World) -> PathBuf {
     let file = scratch("webhook-secret");
     fs::write(&file, "whsec_not_known_yet").unwrap();
-    world.options.set_flag("--events", "webhook");
-    world
-        .options
-        .set_flag("--webhook-secret-file", file.to_str().unwrap());
+    for (name, value) in [
+        ("--events", "webhook"),
+        ("--webhook-secret-file", file.to_str().unwrap()),
+    ] {
+        world.options = world.options.clone().flag(name, value);
+    }
     file
 }
 

@@ -5,6 +5,8 @@
 //! the last attempt was not made with, the invoice is paid with it at once: with the default, or else with
 //! what the customer attached last, which becomes the default first.
 
+use jiff::Timestamp;
+
 use super::{Ask, Attached, Case, Plan, payment};
 use crate::api::Lifecycle;
 use crate::converge::dunning;
@@ -31,7 +33,8 @@ pub(super) fn converge(plan: &mut Plan, case: Case<'_>, subscription: &Subscript
 
 fn pay(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
     let failed = |invoice: &&Invoice| {
-        invoice.subscription.as_ref() == Some(&subscription.id) && has_failed(invoice)
+        invoice.subscription.as_ref() == Some(&subscription.id)
+            && has_failed(subscription, invoice, case.situation.now)
     };
     let failed: Vec<&Invoice> = case.observed.invoices.iter().filter(failed).collect();
     let Some(customer) = case.customer().filter(|_| !failed.is_empty()) else {
@@ -73,12 +76,14 @@ fn pay(plan: &mut Plan, case: Case<'_>, subscription: &Subscription) {
 
 /// Whether an attempt to charge it failed, and another payment method may help. What the customer has to
 /// authenticate, the bank works on, is held back, or is sent to be paid, is not for us to charge.
-fn has_failed(invoice: &Invoice) -> bool {
+fn has_failed(subscription: &Subscription, invoice: &Invoice, now: Timestamp) -> bool {
     invoice.status == InvoiceStatus::Open
         && invoice.amount > 0
         && invoice.due_date.is_none()
         && invoice.held.is_none()
-        && (invoice.attempted || invoice.attempt_count > 0)
+        && (invoice.attempted
+            || invoice.attempt_count > 0
+            || dunning::overdue_since(subscription, invoice, now).is_some())
         && matches!(invoice.awaits, Awaits::Nothing | Awaits::PaymentMethod)
 }
 

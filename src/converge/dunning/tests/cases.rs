@@ -87,6 +87,7 @@ fn what_nobody_failed_to_pay_is_not_overdue() {
     let about_to_be_charged = Invoice {
         attempted: false,
         attempt_count: 0,
+        auto_advance: false,
         ..failed("in_1", 0)
     };
     let with_the_bank = Invoice {
@@ -118,6 +119,24 @@ fn what_nobody_failed_to_pay_is_not_overdue() {
         let observed = observed(vec![invoice.clone()]);
         assert_eq!(stage(&observed, hours(500)), None, "{invoice:?}");
     }
+}
+
+/// Whether it counts as an attempt that there was no payment method, Stripe does not say.
+#[test]
+fn an_invoice_that_was_passed_over_counts_as_failed_once_an_attempt_has_had_its_time() {
+    let invoice = Invoice {
+        attempted: false,
+        attempt_count: 0,
+        ..failed("in_1", 0)
+    };
+    let late = observed(vec![invoice.clone()]);
+    assert_eq!(stage(&late, hours(0)), None);
+    let next = next_overdue(&late.subscriptions[0], &late.invoices, hours(0));
+    assert_eq!(next, Some(hours(1)));
+    assert_eq!(stage(&late, hours(1)), Some(Reminder));
+    assert_eq!(stage(&late, hours(168)), Some(Suspended));
+    let current = of_status(SubscriptionStatus::Active, vec![invoice]);
+    assert_eq!(stage(&current, hours(168)), None, "nothing has failed");
 }
 
 #[test]
