@@ -33,6 +33,7 @@ mod meter_events;
 mod metered;
 mod metered_changes;
 mod meters;
+mod notes;
 mod owed;
 mod pausing;
 mod payment_methods;

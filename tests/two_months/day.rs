@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use serde_json::Value;
 
 use super::Stage;
 use super::customers::Tenant;
@@ -16,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Of so many days one sees the operator killed.
 const KILLED_EVERY: u8 = 12;
 /// Between two looks at everybody.
-const POLL: Duration = Duration::from_millis(150);
+const POLL: Duration = Duration::from_millis(200);
 
 /// When the operator is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,16 +140,12 @@ impl Course {
 
     /// Who is elsewhere than their bills say.
     async fn astray(&mut self, stage: &Stage, now: i64) -> Vec<usize> {
-        let statuses: HashMap<String, Value> = {
-            let all = stage.world.list().await.into_iter();
-            all.map(|it| (it["metadata"]["name"].as_str().unwrap().to_owned(), it))
-                .collect()
-        };
+        let mut shown = model::shown(&stage.admin, &stage.world.namespace).await;
         let mut astray = Vec::new();
         for at in 0..self.tenants.len() {
             let tenant = &self.tenants[at];
             let bills = self.records.late(&tenant.customer, now);
-            let is = model::shown(&statuses[&tenant.name]);
+            let is = shown.remove(&tenant.name).unwrap();
             let late = tenant.must_have_paid && !bills.is_empty();
             if is != model::place(&bills, tenant.hold_until, now) || late {
                 astray.push(at);

@@ -21,8 +21,8 @@ use std::fs;
 use fastrand::Rng;
 use futures::stream::{self, StreamExt as _};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
 use kube::api::DeleteParams;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use support::control_plane::{ControlPlane, SYSTEM_NAMESPACE};
 use support::eventually;
@@ -48,6 +48,8 @@ struct Stage {
     endpoint: String,
     /// Where it tells people.
     receiver: Receiver,
+    /// May do anything in the cluster.
+    admin: Client,
 }
 
 impl Stage {
@@ -87,6 +89,7 @@ impl Stage {
         let mut stage = Self {
             endpoint: id(&endpoint).to_owned(),
             receiver,
+            admin: ControlPlane::shared().await.admin().await,
             world,
             clock,
             operator: None,
@@ -116,8 +119,7 @@ impl Stage {
     async fn kill(&mut self) {
         if let Some(operator) = self.operator.take() {
             operator.kill();
-            let admin = ControlPlane::shared().await.admin().await;
-            let leases: Api<Lease> = Api::namespaced(admin, SYSTEM_NAMESPACE);
+            let leases: Api<Lease> = Api::namespaced(self.admin.clone(), SYSTEM_NAMESPACE);
             let lease = &self.world.options.lease_name;
             leases
                 .delete(lease, &DeleteParams::default())

@@ -5,6 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use futures::stream::{self, StreamExt as _};
+use hyper::Request;
+use kube::Client;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::AT_ONCE;
@@ -92,15 +95,54 @@ pub(crate) fn place(bills: &[Bill], hold_until: Option<i64>, now: i64) -> Place 
     }
 }
 
-/// Where a tenant is by its status.
-pub(crate) fn shown(tenant: &Value) -> Place {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let status = &tenant["status"];
-    let dunning = status["dunning"].as_object();
-    Place {
-        access: text(&status["access"]["level"]),
-        dunning: dunning.map(|dunning| (text(&dunning["stage"]), text(&dunning["invoice"]))),
-    }
+/// Of all manifests no more than is compared: there are many, and they are read often.
+#[derive(Deserialize)]
+struct Manifests {
+    items: Vec<Manifest>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    metadata: Metadata,
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    access: Option<Access>,
+    dunning: Option<Dunning>,
+}
+
+#[derive(Deserialize)]
+struct Access {
+    level: String,
+}
+
+#[derive(Deserialize)]
+struct Dunning {
+    stage: String,
+    invoice: String,
+}
+
+/// Where everybody is by their statuses, by name.
+pub(crate) async fn shown(admin: &Client, namespace: &str) -> HashMap<String, Place> {
+    let path = format!("/apis/tenantbilling.io/v1alpha1/namespaces/{namespace}/tenantbillings");
+    let request = Request::get(path).body(Vec::new()).unwrap();
+    let found: Manifests = admin.request(request).await.unwrap();
+    let places = found.items.into_iter().map(|manifest| {
+        let Status { access, dunning } = manifest.status;
+        let place = Place {
+            access: access.map(|access| access.level).unwrap_or_default(),
+            dunning: dunning.map(|dunning| (dunning.stage, dunning.invoice)),
+        };
+        (manifest.metadata.name, place)
+    });
+    places.collect()
 }
 
 /// What Stripe's records say of everybody's bills, read again as its events name a customer.

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::{Hold, HoldName};
 use crate::api::{MANAGER, RELEASE_ANNOTATION};
 use crate::controller::lease::LeaseConfig;
-use crate::converge::breaker::{Facts, Release};
+use crate::converge::breaker::{Facts, HOUR, Release};
 use crate::converge::notice::Mark;
 
 /// How long the API server may take.
@@ -165,14 +165,10 @@ impl Record {
         before: &BTreeMap<String, String>,
     ) -> BTreeMap<String, String> {
         let mut data = BTreeMap::new();
-        if let Some(release) = state.release {
+        let earlier = || read(before).ok()?.release;
+        if let Some(release) = state.release.or_else(earlier) {
             data.insert(RELEASED_AT.to_owned(), release.at.to_string());
             data.insert(ALLOWED.to_owned(), release.allowed.to_string());
-        } else {
-            let kept = before
-                .iter()
-                .filter(|(name, _)| *name == RELEASED_AT || *name == ALLOWED);
-            data.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         }
         let (word, hold) = match (&state.hold, state.release) {
             (Some(hold), _) => (HELD, Some(hold)),
@@ -182,6 +178,9 @@ impl Record {
             (None, None) => (CLEAR, None),
         };
         data.insert(STATE.to_owned(), word.to_owned());
+        if let (None, Some(release)) = (hold, state.release) {
+            data.insert(MESSAGE.to_owned(), released(release));
+        }
         if let Some(hold) = hold {
             let Facts { waiting, .. } = state.facts;
             let message = self.message(&hold.name, &state.facts, state.limit);
@@ -196,6 +195,15 @@ impl Record {
         }
         data
     }
+}
+
+fn released(release: Release) -> String {
+    format!(
+        "A person has let {} more tenants than usual lose access within the hour that ends at {}; then the \
+         usual limit is in force again.",
+        release.allowed,
+        release.at + HOUR
+    )
 }
 
 /// Reads what was written.

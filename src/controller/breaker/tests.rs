@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use kube::Config;
 use serde_json::{Value, json};
 
@@ -272,17 +274,42 @@ async fn the_record_is_read_as_it_was_written() {
             facts: Facts::default(),
             limit: 5,
         };
-        read(
-            &breaker
-                .record
-                .data(&state, &std::collections::BTreeMap::new()),
-        )
+        read(&breaker.record.data(&state, &BTreeMap::new()))
     };
     let both = kept(Some(hold), Some(release)).unwrap();
     assert_eq!(both.hold, Some(("2027-01-15T08:02:00Z".to_owned(), at(2))));
     assert_eq!((both.told, both.release), (mark, Some(release)));
     assert_eq!(kept(None, Some(release)).unwrap().hold, None);
     assert_eq!(kept(None, None), Ok(Kept::default()));
+}
+
+#[tokio::test]
+async fn a_release_that_is_over_is_still_known_and_what_others_wrote_is_not_kept() {
+    let breaker = watching(&[]);
+    let state = || breaker.state();
+    let release = Release {
+        at: at(1),
+        allowed: 7,
+    };
+    let released = State {
+        release: Some(release),
+        ..state()
+    };
+    let written = breaker.record.data(&released, &BTreeMap::new());
+    assert_eq!(
+        written["message"],
+        "A person has let 7 more tenants than usual lose access within the hour that ends at \
+         2027-01-15T09:01:00Z; then the usual limit is in force again."
+    );
+    let over = breaker.record.data(&state(), &written);
+    assert_eq!(over["state"], "Clear");
+    assert_eq!(read(&over).unwrap().release, Some(release));
+    let garbage = BTreeMap::from([("releasedAt".to_owned(), "yesterday".to_owned())]);
+    let replaced = breaker.record.data(&state(), &garbage);
+    assert_eq!(
+        replaced,
+        BTreeMap::from([("state".to_owned(), "Clear".to_owned())])
+    );
 }
 
 #[test]
