@@ -205,8 +205,12 @@ impl<'a> Run<'a> {
     /// A payment that was refused, now or when the same was tried a moment before a crash.
     async fn refused(&mut self, step: &Step, error: &stripe::Error) -> Result<(), Error> {
         self.read_again(Some(step)).await?;
+        let open = |invoice: &str| {
+            let observed = self.observe()?;
+            Ok::<_, Error>(observed.invoices.iter().any(|open| open.id == invoice))
+        };
         // The customer was faster, or Stripe's own attempt.
-        if error.code.as_deref() == Some("invoice_already_paid") {
+        if matches!(step, Step::PayInvoice { invoice, .. } if !open(invoice)?) {
             return Ok(());
         }
         tracing::warn!(tenant = self.key().tenant, %step, %error, "payment refused");
