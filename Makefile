@@ -7,7 +7,7 @@
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: cargo ## See it work, on this machine alone: control plane, Stripe stand-in, three tenants
+demo: cargo ## See it work, on this machine alone: control plane, Stripe stand-in, mail, gateway, three tenants
 	@examples/demo
 
 test: cargo python ## Run all tests; gets itself what they need: a kube-apiserver, nginx, Stripe's documents

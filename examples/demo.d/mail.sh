@@ -11,6 +11,7 @@ start_mail() {
   fi
   root=${exim%/usr/sbin/exim4}
   MAIL=$(mktemp -d "${TMPDIR:-/tmp}/tenant-billing-mail.XXXXXX")
+  echo "$MAIL" >"$DIR/mail.dir"
   mkdir "$MAIL/bin" "$MAIL/lib" "$MAIL/spool" "$MAIL/log" "$MAIL/mail"
   cp "$exim" "$MAIL/bin/exim4"
   find -L "$root/usr/lib" -maxdepth 2 -type f -exec cp {} "$MAIL/lib" \;
