@@ -52,8 +52,7 @@ impl AccessLevel {
     }
 }
 
-/// What tenants on a plan may use, by level of access. The names are yours; the operator passes them on
-/// to the tenant's status, its ConfigMap and the gateways.
+/// What tenants on a plan may use, by level of access.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub struct PlanLimits {
     /// While nothing is overdue, as in `requestsPerMinute: 600`.

@@ -120,12 +120,15 @@ pub struct BillingPlanSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<PlanTrial>,
 
-    /// What tenants may use, by level of access.
+    /// What tenants may use, by level of access. The names are yours; the operator passes them on to the
+    /// tenant's status, its ConfigMap and the gateways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PlanLimits>,
 
-    /// What becomes of tenants who do not pay.
-    // The schema of an optional struct takes its description from the type.
+    /// What becomes of tenants who do not pay, stage by stage. Without it: `Reminder` on day 1,
+    /// `Warning` on day 4, `Limited` on day 7, `Suspended` on day 8. Day 1 is the 24 hours that begin
+    /// with the first failed attempt to collect an invoice, or with its due date where invoices are
+    /// sent; day 4 begins 72 hours later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dunning: Option<DunningPolicy>,
 

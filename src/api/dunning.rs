@@ -12,10 +12,7 @@ const LATER_STAGES_LATER: &str = "self.stages.all(a, self.stages.all(b, a.stage 
     ((has(a.day) ? a.day : has(a.attempts) ? a.attempts : 0) < \
     (has(b.day) ? b.day : has(b.attempts) ? b.attempts : 0))))";
 
-/// What becomes of tenants who do not pay, stage by stage. Without it: `Reminder` on day 1,
-/// `Warning` on day 4, `Limited` on day 7, `Suspended` on day 8. Day 1 is the 24 hours that begin
-/// with the first failed attempt to collect an invoice, or with its due date where invoices are sent;
-/// day 4 begins 72 hours later.
+/// What becomes of tenants who do not pay, stage by stage.
 #[derive(KubeSchema, Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
