@@ -31,8 +31,11 @@ pub(super) fn enforcement(
     let Some(from) = found else {
         return Enforcement::Free;
     };
-    let wish = desired.lifecycle != Lifecycle::Active;
-    let to = if wish { from } else { wanted.level };
+    let to = match desired.lifecycle {
+        Lifecycle::Canceled => from,
+        Lifecycle::CancelAtPeriodEnd if wanted.reason == reason::NOT_SUBSCRIBED => from,
+        Lifecycle::CancelAtPeriodEnd | Lifecycle::Active => wanted.level,
+    };
     let permit = context
         .breaker
         .may_restrict(&tenant.reference(), from, to, Timestamp::now());
