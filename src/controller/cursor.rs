@@ -7,22 +7,15 @@
 //! into it is said and replaced.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
-use serde_json::json;
+use kube::Client;
 
+use super::kept_map::KeptMap;
 use super::lease::LeaseConfig;
-use crate::api::MANAGER;
 use crate::converge::observed::Account;
 use crate::stripe::{EventCursor, Place};
-
-/// How long the API server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 const ACCOUNT: &str = "account";
 const LIVEMODE: &str = "livemode";
@@ -42,9 +35,7 @@ pub(super) enum Kept {
 
 /// Keeps the place.
 pub(super) struct Keeper {
-    api: Api<ConfigMap>,
-    namespace: String,
-    name: String,
+    map: KeptMap,
     /// What is known to be written.
     written: Option<EventCursor>,
 }
@@ -53,21 +44,14 @@ impl Keeper {
     /// Keeps the place in a `ConfigMap` named after the lease.
     pub(super) fn new(client: Client, lease: &LeaseConfig) -> Self {
         Self {
-            api: Api::namespaced(client, &lease.namespace),
-            namespace: lease.namespace.clone(),
-            name: format!("{}-events", lease.name),
+            map: KeptMap::new(client, lease, "events"),
             written: None,
         }
     }
 
     /// Reads what an earlier leader has kept.
     pub(super) async fn load(&mut self) -> Result<Kept, String> {
-        let found = match tokio::time::timeout(PATIENCE, self.api.get_opt(&self.name)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("the API server does not answer".to_owned()),
-        };
-        let Some(map) = found else {
+        let Some(map) = self.map.load().await? else {
             return Ok(Kept::Nothing);
         };
         Ok(match read(&map.data.unwrap_or_default()) {
@@ -84,37 +68,19 @@ impl Keeper {
         if self.written.as_ref() == Some(cursor) {
             return;
         }
-        let map = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": self.name},
-            "data": data(cursor),
-        });
-        let params = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&map);
-        let write = self.api.patch(&self.name, &params, &patch);
-        match tokio::time::timeout(PATIENCE, write).await {
-            Ok(Ok(_)) => self.written = Some(cursor.clone()),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, configmap = self.name, "the place in Stripe's event list is not kept");
-            }
-            Err(_) => tracing::warn!(
-                configmap = self.name,
-                "the place in Stripe's event list is not kept: the API server does not answer"
+        match self.map.write(&data(cursor)).await {
+            Ok(()) => self.written = Some(cursor.clone()),
+            Err(error) => tracing::warn!(
+                error,
+                configmap = self.map.name(),
+                "the place in Stripe's event list is not kept"
             ),
         }
     }
 
     /// The object that Kubernetes events about the place belong to.
     pub(super) fn object(&self) -> ConfigMap {
-        ConfigMap {
-            metadata: ObjectMeta {
-                name: Some(self.name.clone()),
-                namespace: Some(self.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            ..ConfigMap::default()
-        }
+        self.map.object()
     }
 }
 

@@ -29,6 +29,7 @@ mod finalize;
 mod heard;
 mod hearing;
 mod index;
+mod kept_map;
 mod lease;
 mod metrics;
 mod outbox;

@@ -4,24 +4,18 @@
 //! read it, and release a hold by an annotation on it. What else they write into it is replaced.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
-use serde_json::json;
+use kube::Client;
 use tokio::sync::Mutex;
 
 use super::{Hold, HoldName};
-use crate::api::{MANAGER, RELEASE_ANNOTATION};
+use crate::api::RELEASE_ANNOTATION;
+use crate::controller::kept_map::KeptMap;
 use crate::controller::lease::LeaseConfig;
 use crate::converge::breaker::{Facts, HOUR, Release};
 use crate::converge::notice::Mark;
-
-/// How long the API server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 const STATE: &str = "state";
 const HOLD: &str = "hold";
@@ -60,9 +54,7 @@ pub(super) struct Kept {
 
 /// The `ConfigMap`.
 pub(super) struct Record {
-    api: Api<ConfigMap>,
-    namespace: String,
-    name: String,
+    map: KeptMap,
     /// What is known to be there.
     written: Mutex<BTreeMap<String, String>>,
 }
@@ -70,26 +62,19 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn new(client: Client, lease: &LeaseConfig) -> Self {
         Self {
-            api: Api::namespaced(client, &lease.namespace),
-            namespace: lease.namespace.clone(),
-            name: format!("{}-enforcement", lease.name),
+            map: KeptMap::new(client, lease, "enforcement"),
             written: Mutex::default(),
         }
     }
 
     /// Where it is, for people.
     pub(super) fn place(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+        format!("{}/{}", self.map.namespace(), self.map.name())
     }
 
     /// Reads it. What cannot be understood of it was written by somebody else, and is named.
     pub(super) async fn load(&self) -> Result<(Kept, Option<String>), String> {
-        let found = match tokio::time::timeout(PATIENCE, self.api.get_opt(&self.name)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("the API server does not answer".to_owned()),
-        };
-        let map = found.unwrap_or_default();
+        let map = self.map.load().await?.unwrap_or_default();
         let annotations = map.metadata.annotations.unwrap_or_default();
         let data = map.data.unwrap_or_default();
         let (mut kept, wrong) = match read(&data) {
@@ -108,35 +93,14 @@ impl Record {
         if *written == data {
             return Ok(());
         }
-        let map = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": self.name},
-            "data": data,
-        });
-        let params = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&map);
-        let write = self.api.patch(&self.name, &params, &patch);
-        match tokio::time::timeout(PATIENCE, write).await {
-            Ok(Ok(_)) => {
-                *written = data;
-                Ok(())
-            }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the API server does not answer".to_owned()),
-        }
+        self.map.write(&data).await?;
+        *written = data;
+        Ok(())
     }
 
     /// The object that Kubernetes events about it belong to.
     pub(super) fn object(&self) -> ConfigMap {
-        ConfigMap {
-            metadata: ObjectMeta {
-                name: Some(self.name.clone()),
-                namespace: Some(self.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            ..ConfigMap::default()
-        }
+        self.map.object()
     }
 
     /// What is held, why, and how a person lets it go.
@@ -154,7 +118,8 @@ impl Record {
              within an hour look like an outage. It ends by itself when enough of them have paid. If it is \
              none, let them go: kubectl annotate configmap {} --namespace {} --overwrite \
              {RELEASE_ANNOTATION}={hold}",
-            self.name, self.namespace
+            self.map.name(),
+            self.map.namespace()
         )
     }
 
