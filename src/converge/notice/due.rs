@@ -16,7 +16,7 @@
 use jiff::Timestamp;
 
 use super::{Carrier, Mark, Notice, Recipient};
-use crate::api::{AccessLevel, DunningStage, NoticeKind, TenantBillingStatus, reason};
+use crate::api::{AccessLevel, DunningStage, Limits, NoticeKind, TenantBillingStatus, reason};
 use crate::converge::concern::{self, Matter};
 use crate::converge::desired::Desired;
 use crate::converge::dunning::{self, Dunning};
@@ -114,8 +114,8 @@ impl<'a> Telling<'a> {
     fn stage(&self, dunning: &Dunning<'a>) -> Option<Due> {
         let stage = dunning.stage?;
         // What is not in force, because the enforcement is held, or was before, is not told.
-        let level = self.after.access.as_ref()?.level;
-        if level < dunning::level(stage) {
+        let access = self.after.access.as_ref()?;
+        if access.level < dunning::level(stage) {
             return None;
         }
         let kind = match stage {
@@ -125,10 +125,6 @@ impl<'a> Telling<'a> {
             DunningStage::Suspended => NoticeKind::Suspended,
         };
         let invoice = dunning.anchor;
-        let limits = match level {
-            AccessLevel::Full => None,
-            AccessLevel::Limited | AccessLevel::Suspended => Some(self.desired.limits.of(level)),
-        };
         let notice = Notice {
             amount_due: Some(money::format(dunning.amount, &invoice.currency)),
             day: Some(dunning.day),
@@ -136,7 +132,7 @@ impl<'a> Telling<'a> {
             next_stage_at: dunning.next.and_then(|(_, at)| at),
             suspend_at: dunning.suspend_at,
             next_payment_attempt: invoice.next_payment_attempt,
-            limits: limits.filter(|limits| !limits.is_empty()).cloned(),
+            limits: self.limits().filter(|_| access.level != AccessLevel::Full),
             message: self
                 .after
                 .dunning
@@ -145,6 +141,13 @@ impl<'a> Telling<'a> {
             ..self.of_invoice(kind, invoice)
         };
         Some(carried_by(invoice, notice))
+    }
+
+    /// What may be used, as the status says: while a change of plan waits, that is what the former one
+    /// allows.
+    fn limits(&self) -> Option<Limits> {
+        let limits = &self.after.access.as_ref()?.limits;
+        (!limits.is_empty()).then(|| limits.clone())
     }
 
     fn of_invoice(&self, kind: NoticeKind, invoice: &Invoice) -> Notice {
@@ -179,9 +182,8 @@ impl<'a> Telling<'a> {
         if self.observed.invoices.iter().any(still_owed) {
             return None;
         }
-        let limits = self.desired.limits.of(AccessLevel::Full);
         let notice = Notice {
-            limits: (!limits.is_empty()).then(|| limits.clone()),
+            limits: self.limits(),
             ..self.notice(kind, invoice, "")
         };
         Some(Due {

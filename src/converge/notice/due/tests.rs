@@ -41,6 +41,8 @@ struct Tenant {
     enforcement: Enforcement,
     setup: Option<SetupLink>,
     hold: Option<&'static str>,
+    /// Of the plan that is sold.
+    limits: PlanLimits,
 }
 
 impl Tenant {
@@ -58,6 +60,7 @@ impl Tenant {
             enforcement: Enforcement::Free,
             setup: None,
             hold: None,
+            limits: PlanLimits::default(),
         }
     }
 
@@ -83,7 +86,7 @@ impl Tenant {
                 change: None,
                 made: None,
                 setup: self.setup.as_ref(),
-                limits: &self.desired.limits,
+                limits: &self.limits,
                 enforcement: self.enforcement.clone(),
             }),
             glimpse: None,
@@ -212,6 +215,21 @@ fn payment_after_a_restriction_is_told_until_it_was_and_once() {
         tenant.told();
         assert_eq!(tenant.kinds(hours(202)), []);
     }
+}
+
+#[test]
+fn the_limits_that_are_told_are_those_of_the_plan_that_is_sold() {
+    let mut tenant = past_due();
+    tenant.desired.limits.limited = [("requestsPerMinute".to_owned(), 9)].into();
+    tenant.limits.limited = [("requestsPerMinute".to_owned(), 60)].into();
+    tenant.limits.full = [("requestsPerMinute".to_owned(), 600)].into();
+    let told = |due: Vec<Due>| due[0].notice.limits.clone();
+    assert_eq!(told(tenant.look(hours(0))), None, "nothing has changed yet");
+    let limited = told(tenant.look(hours(150)));
+    assert_eq!(limited, Some(tenant.limits.limited.clone()));
+    pay(&mut tenant);
+    let back = told(tenant.look(hours(160)));
+    assert_eq!(back, Some(tenant.limits.full.clone()));
 }
 
 #[test]
